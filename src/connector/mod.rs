@@ -1,0 +1,85 @@
+//! The outside world: where rows come from and where results go.
+//!
+//! A [`Source`] is one worker's view of the input. All workers see one input in one order; `read` is asked for an epoch
+//! and returns the part of that epoch's rows which this worker reads, so that no result depends on who reads what.
+//! A [`Sink`] is written in two phases: [`prepare`](Sink::prepare) makes everything so far durable but invisible and returns
+//! a token for the checkpoint; [`commit`](Sink::commit) makes it visible once that checkpoint is durable.
+
+mod error;
+mod parameters;
+
+pub use error::ConnectorError;
+pub use parameters::{DeadLetterParameters, OnError, ParquetSinkParameters, ParquetSourceParameters};
+
+use arrow_array::RecordBatch;
+
+use crate::data::Records;
+
+/// Which part of the input a worker reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// This worker.
+    pub index: usize,
+    /// All workers.
+    pub peers: usize,
+}
+
+/// How a reader walks through the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Epoch `e` is rows `e·rows ..` of the whole input (files in order, rows in order), whoever reads them: for learning.
+    Ordered {
+        /// Rows of all workers together in one epoch.
+        rows: usize,
+    },
+    /// Every worker reads its own partitions as fast as it can, `rows` of them an epoch: for a frozen model.
+    Free {
+        /// Rows of one worker in one epoch.
+        rows: usize,
+    },
+}
+
+/// What a read found.
+#[derive(Clone, Debug)]
+pub enum Polled {
+    /// This worker's rows of the epoch, possibly none.
+    Rows(Vec<Records>),
+    /// The input is over: the epoch and all later ones are empty.
+    Exhausted,
+}
+
+/// One worker's view of the input.
+pub trait Source {
+    /// Reads this worker's part of `epoch` (counted from 0 within one pass). Epochs are asked for in ascending order, but
+    /// the first may be any (resume).
+    ///
+    /// # Errors
+    /// If the input cannot be read.
+    fn read(&mut self, epoch: u64) -> Result<Polled, ConnectorError>;
+    /// Number of rows of the whole input, where it is known.
+    fn total_rows(&self) -> Option<u64>;
+}
+
+/// Where results of one kind go. One instance per worker.
+pub trait Sink {
+    /// Appends rows; they may be lost by a crash until the next [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError>;
+    /// Makes all rows written so far durable, still invisible, and says what a restart must know to continue from here.
+    ///
+    /// # Errors
+    /// If they cannot be made durable.
+    fn prepare(&mut self) -> Result<Vec<u8>, ConnectorError>;
+    /// The checkpoint that holds `token` is durable: shows what it covers. Calling it again changes nothing.
+    ///
+    /// # Errors
+    /// If the output cannot be completed.
+    fn commit(&mut self, token: &[u8]) -> Result<(), ConnectorError>;
+    /// The stream has ended: completes open files. Followed by a last `prepare` and `commit`.
+    ///
+    /// # Errors
+    /// If the output cannot be completed.
+    fn finish(&mut self) -> Result<(), ConnectorError>;
+}

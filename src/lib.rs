@@ -1,0 +1,4 @@
+//! Clusters sensor streams and keeps the clusters even.
+
+pub mod connector;
+pub mod data;
