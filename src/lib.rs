@@ -2,3 +2,5 @@
 
 pub mod connector;
 pub mod data;
+pub mod network;
+pub mod stats;

@@ -1,0 +1,3 @@
+//! Arithmetic on slices: no rows, no tensors, no clocks.
+
+pub mod random;
