@@ -2,5 +2,8 @@
 
 pub mod connector;
 pub mod data;
+pub mod learner;
 pub mod network;
+pub mod objective;
+pub mod replica;
 pub mod stats;
