@@ -5,11 +5,30 @@
 //! A [`Sink`] is written in two phases: [`prepare`](Sink::prepare) makes everything so far durable but invisible and returns
 //! a token for the checkpoint; [`commit`](Sink::commit) makes it visible once that checkpoint is durable.
 
+mod digest;
 mod error;
+mod hive;
+mod input_file;
+mod memory;
+mod nearest;
+#[cfg(feature = "s3")]
+mod object_storage;
 mod parameters;
+mod parquet_catalog;
+mod parquet_source;
+mod paths;
+mod plan;
+#[cfg(test)]
+mod sample;
 
+pub use digest::{FileDigest, InputDigest};
 pub use error::ConnectorError;
+pub use input_file::InputFile;
+pub use memory::{MemoryOutput, MemorySink, MemorySource};
 pub use parameters::{DeadLetterParameters, OnError, ParquetSinkParameters, ParquetSourceParameters};
+pub use parquet_catalog::ParquetCatalog;
+pub use parquet_source::ParquetSource;
+pub use paths::resolve;
 
 use arrow_array::RecordBatch;
 
