@@ -1,5 +1,6 @@
 //! Clusters sensor streams and keeps the clusters even.
 
+pub mod config;
 pub mod connector;
 pub mod data;
 pub mod learner;
