@@ -1,8 +1,17 @@
-//! Arithmetic on slices: no rows, no tensors, no clocks.
+//! Arithmetic on plain slices: no rows, no networks, no clocks.
+//!
+//! Everything here is deterministic; what has a state can be serialised and continued elsewhere with the same results.
+//!
+//! `agreement` compares two labelings of the same rows and measures how even the sizes are; `hungarian` is the matching
+//! behind it.
 
-pub mod agreement;
+mod agreement;
+pub mod bounds;
 pub mod coherence;
-pub mod hungarian;
+mod hungarian;
 pub mod kmeans;
 pub mod projection;
 pub mod random;
+
+pub use agreement::{Contingency, imbalance_factor, normalised_entropy};
+pub use hungarian::{Cost, maximum_matching, minimum_matching};
