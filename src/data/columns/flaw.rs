@@ -5,6 +5,24 @@ use std::sync::Arc;
 use super::super::{DeadLetter, Records};
 use super::record_as_json;
 
+/// Every [`DeadLetter::reason`] a featuriser gives, so that their counters can exist from the start.
+pub const REASONS: [&str; 10] = [
+    // A column that is missing, or of another type than in the files before.
+    "schema",
+    "null_key",
+    "null_time",
+    "null_series",
+    // An event time that nanoseconds in 64 bits cannot hold.
+    "time_range",
+    "null_feature",
+    "not_finite",
+    "list_length",
+    // A label value that its dictionary type has no room for.
+    "label",
+    // An event time further back than `lateness_s`.
+    "late",
+];
+
 /// The kind of fault and one sentence about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::data) struct Flaw {
@@ -14,6 +32,7 @@ pub(in crate::data) struct Flaw {
 
 impl Flaw {
     pub(in crate::data) fn new(reason: &'static str, detail: String) -> Self {
+        debug_assert!(REASONS.contains(&reason), "`{reason}` is not listed");
         Self { reason, detail }
     }
 

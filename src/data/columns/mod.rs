@@ -15,6 +15,7 @@ mod times;
 pub(super) use extras::{column, keep_type};
 pub(super) use features::{FeatureColumns, is_feature};
 pub(super) use flaw::Flaw;
+pub use flaw::REASONS;
 pub(super) use identity::Identity;
 pub use json::record_as_json;
 pub(super) use numbers::is_number;

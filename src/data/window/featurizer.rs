@@ -18,7 +18,7 @@ use super::reorder::{Kept, Reorder, Stamp};
 use super::run::{Cutter, Run, Windows};
 use super::snapshot::{KIND, OpenRun, Snapshot, columns_from_bytes, columns_to_bytes};
 
-/// Cuts raw readings into windows; see the [room](super) for the rules.
+/// Cuts raw readings into windows: every reading is in a window, a dead letter, or counted as unwindowed.
 ///
 /// A row carries the coordinates, sequence and event time of its last reading and the kept columns of that reading. Its
 /// series is the value of the series column; without one, a pause of more than `max_gap_s` ends a series, and the row has
@@ -121,11 +121,14 @@ impl WindowFeaturizer {
             }
         };
         let mut kept = Vec::with_capacity(features.keep().len());
+        // Types are learned from whole batches only: a snapshot names all kept columns or none.
+        let mut fields = self.kept_fields.clone();
         for (place, name) in features.keep().iter().enumerate() {
             let array = column(batch, name)?;
-            keep_type(&mut self.kept_fields, place, name, array.as_ref())?;
+            keep_type(&mut fields, place, name, array.as_ref())?;
             kept.push(Arc::clone(array));
         }
+        self.kept_fields = fields;
         Ok(Bound { readings, identity, label, batch: self.held.add(kept) })
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Run {
     pub(super) number: u64,
     /// Newest event time seen in this order of time.
     pub(super) newest: Option<i64>,
-    /// Event time of the last reading that was released.
+    /// Event time of the last reading that was released; only gaps are measured from it.
     pub(super) last: Option<i64>,
     pub(super) cut: Cut,
     pub(super) waiting: Reorder,
@@ -67,7 +67,6 @@ impl Run {
         self.end(cutter);
         self.series = Arc::from(series);
         self.newest = None;
-        self.last = None;
     }
 
     /// Ends the open series with everything that waits for it.

@@ -459,6 +459,16 @@ fn a_batch_without_its_columns_is_all_dead_letters() {
 }
 
 #[test]
+fn a_snapshot_taken_after_an_unusable_batch_can_be_restored() {
+    let features = late(FeatureParameters { keep: vec!["run".into(), "place".into()], ..parameters(2, 2) }, 0.0);
+    let mut without_place = records(&[reading("a", 0, 1.0)], 0);
+    without_place.batch = without_place.batch.project(&[0, 1, 2, 3, 4, 5, 6]).unwrap();
+    let mut featurizer = features.open();
+    assert_eq!(featurizer.featurize(&without_place).rejected.len(), 1);
+    assert_eq!(features.open().restore(&featurizer.snapshot()), Ok(()));
+}
+
+#[test]
 fn foreign_snapshots_are_refused_with_the_difference() {
     let features = late(parameters(4, 2), 2.0);
     let mut featurizer = features.open();
