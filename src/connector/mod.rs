@@ -6,10 +6,17 @@
 //! a token for the checkpoint; [`commit`](Sink::commit) makes it visible once that checkpoint is durable.
 
 mod error;
+mod output;
 mod parameters;
+mod parquet_sink;
 
 pub use error::ConnectorError;
+pub use output::{
+    Column, SCHEMA_VERSION, assignment_columns, assignment_schema, dead_letter_batch, dead_letter_columns,
+    dead_letter_schema, describe, drift_columns, drift_schema,
+};
 pub use parameters::{DeadLetterParameters, OnError, ParquetSinkParameters, ParquetSourceParameters};
+pub use parquet_sink::{Manifest, OffsetRange, ParquetSink, PartFile};
 
 use arrow_array::RecordBatch;
 
