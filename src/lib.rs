@@ -1,4 +1,5 @@
 //! Clusters sensor streams and keeps the clusters even.
 
+pub mod checkpoint;
 pub mod connector;
 pub mod data;
