@@ -6,14 +6,16 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Int32Array, Int64Array, StringArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::types::{Int8Type, Int64Type};
+use arrow_array::{
+    ArrayRef, BooleanArray, DictionaryArray, Float32Array, Int32Array, Int64Array, StringArray, new_null_array,
+};
+use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::connector::SCHEMA_VERSION;
+use crate::connector::{SCHEMA_VERSION, assignment_schema};
 
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -363,4 +365,65 @@ fn a_full_disk_is_an_error_and_nothing_is_half_visible() {
     assert_eq!(visible(&dir), (0..saved.next + 10).collect::<Vec<_>>());
     check_rest(&dir);
     drop(sink);
+}
+
+#[test]
+fn every_column_type_survives_the_way_back_from_a_file_to_a_spool() {
+    let item = Arc::new(Field::new("item", DataType::Float32, true));
+    let word = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+    let extras: Vec<FieldRef> = [
+        Field::new("label", DataType::Int64, true),
+        Field::new("room", word, true),
+        Field::new("features", DataType::FixedSizeList(Arc::clone(&item), 2), true),
+        Field::new("history", DataType::List(item), true),
+        Field::new("seen", DataType::Timestamp(TimeUnit::Millisecond, None), true),
+        Field::new("day", DataType::Date32, true),
+        Field::new("raw", DataType::Binary, true),
+    ]
+    .into_iter()
+    .map(Arc::new)
+    .collect();
+    let schema = assignment_schema(&extras).unwrap();
+    let column = |field: &FieldRef| -> ArrayRef {
+        match field.name().as_str() {
+            "offset" => Arc::new(Int64Array::from(vec![5, 6])),
+            "room" => Arc::new(DictionaryArray::<Int8Type>::from_iter([Some("attic"), None])),
+            _ if field.is_nullable() => new_null_array(field.data_type(), 2),
+            _ => new_filled(field.data_type()),
+        }
+    };
+    let rows = RecordBatch::try_new(SchemaRef::clone(&schema), schema.fields().iter().map(column).collect()).unwrap();
+
+    let dir = tempdir().unwrap();
+    let mut sink = ParquetSink::open(dir.path(), 0, SchemaRef::clone(&schema), 1, 60, None).unwrap();
+    sink.write(&rows).unwrap();
+    let token = sink.prepare().unwrap();
+    sink.write(&rows).unwrap();
+    sink.finish().unwrap();
+    let later = sink.prepare().unwrap();
+    sink.commit(&later).unwrap();
+    assert!(!dir.path().join("_spool/spool-w00-000001.spool").exists());
+    drop(sink);
+
+    let mut sink = ParquetSink::open(dir.path(), 0, schema, 1, 60, Some(&token)).unwrap();
+    assert!(visible_files(dir.path()).is_empty());
+    sink.finish().unwrap();
+    let token = sink.prepare().unwrap();
+    sink.commit(&token).unwrap();
+    let file = fs::File::open(dir.path().join("part-w00-000001.parquet")).unwrap();
+    let read: Vec<RecordBatch> =
+        ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().map(Result::unwrap).collect();
+    assert_eq!(read, [rows]);
+}
+
+/// Two values of a type that may not be null.
+fn new_filled(data_type: &DataType) -> ArrayRef {
+    match data_type {
+        DataType::Utf8 => Arc::new(StringArray::from(vec!["a", "b"])),
+        DataType::Int32 => Arc::new(Int32Array::from(vec![1, 2])),
+        DataType::Int64 => Arc::new(Int64Array::from(vec![1, 2])),
+        DataType::Float32 => Arc::new(Float32Array::from(vec![0.5, f32::MAX])),
+        DataType::Boolean => Arc::new(BooleanArray::from(vec![true, false])),
+        other => panic!("no sample of {other}"),
+    }
 }
