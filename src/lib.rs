@@ -1,8 +1,11 @@
 //! Clusters sensor streams and keeps the clusters even.
 
+pub mod checkpoint;
+pub mod cli;
 pub mod config;
 pub mod connector;
 pub mod data;
+pub mod error;
 pub mod learner;
 pub mod network;
 pub mod objective;
