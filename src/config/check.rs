@@ -1,0 +1,318 @@
+//! Every rule of what makes sense.
+
+use super::names::nearest;
+use super::{Config, ConfigError, Plan, Rules};
+use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, Target};
+
+/// A rule that a configuration breaks.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Rule {
+    /// The name is also a folder and a metrics label.
+    #[error("`pipeline.name` is \"{0}\": use letters, digits, `-`, `_` and `.`, not starting with a dot")]
+    Name(String),
+    /// No source.
+    #[error("no source: add the table [source.parquet] with `paths`")]
+    NoSource,
+    /// Kafka input.
+    #[error("[source.kafka]: this version reads Parquet only; use [source.parquet]")]
+    KafkaSource,
+    /// Kafka output.
+    #[error("[sink.kafka]: this version writes Parquet only; use [sink.parquet]")]
+    KafkaSink,
+    /// Labels in training.
+    #[error(
+        "[supervision]: not yet supported; remove the table, labels are used for evaluation only (`features.label`)"
+    )]
+    Supervision,
+    /// No input path.
+    #[error("`source.parquet.paths` names no file: give at least one path, none of them empty")]
+    NoPaths,
+    /// One or no cluster.
+    #[error(
+        "`model.clusters` is {0}: at least 2 are needed, with one there is nothing to tell apart and nothing to balance"
+    )]
+    TooFewClusters(usize),
+    /// An objective that is published but not built yet.
+    #[error("`model.objective` \"{0}\" is known but not there yet; use \"even\" or \"ae-cm\"")]
+    ObjectiveNotYet(String),
+    /// An objective nobody knows.
+    #[error("`model.objective` \"{name}\" is unknown{}", suggest(.suggestion))]
+    UnknownObjective {
+        /// As written.
+        name: String,
+        /// The nearest known name.
+        suggestion: Option<&'static str>,
+    },
+    /// Refinement.
+    #[error("`model.refine` \"clusmatch\" is known but not there yet; use \"none\"")]
+    RefineNotYet,
+    /// A refinement nobody knows.
+    #[error("`model.refine` \"{0}\" is unknown; use \"none\"")]
+    UnknownRefine(String),
+    /// A backend that this program was built without.
+    #[error("`model.backend` \"{name}\" needs a build with the cargo feature `{name}`{hint}")]
+    BackendNotBuilt {
+        /// The backend, also the name of its feature.
+        name: &'static str,
+        /// What to do meanwhile.
+        hint: &'static str,
+    },
+    /// A backend nobody knows.
+    #[error("`model.backend` \"{0}\" is unknown; use \"flex\"")]
+    UnknownBackend(String),
+    /// An encoder layer of width 0.
+    #[error("`model.encoder` has a layer of width 0: every width is at least 1; leave the layer out")]
+    EncoderWidth,
+    /// A list of shares of another length.
+    #[error("`balance.target` has {shares} shares for {clusters} clusters: give one per cluster")]
+    TargetLength {
+        /// Entries of the list.
+        shares: usize,
+        /// `model.clusters`.
+        clusters: usize,
+    },
+    /// Shares that are no shares.
+    #[error("`balance.target` has the share {0}: every share is above 0")]
+    TargetShare(f64),
+    /// Shares that do not sum to one.
+    #[error("`balance.target` sums to {0}: the shares sum to 1 (within 1e-6)")]
+    TargetSum(f64),
+    /// Bounds that exclude each other.
+    #[error("`balance.min_share` {min} is above `balance.max_share` {max}: no share can keep both")]
+    BoundsCrossed {
+        /// Lower bound.
+        min: f64,
+        /// Upper bound.
+        max: f64,
+    },
+    /// A lower bound that cannot be kept by all clusters.
+    #[error("`balance.min_share` {min} cannot be kept by {clusters} clusters: it is between 0 and 1/{clusters} = {}", 1.0 / *.clusters as f64)]
+    MinShare {
+        /// Lower bound.
+        min: f64,
+        /// `model.clusters`.
+        clusters: usize,
+    },
+    /// An upper bound that cannot be kept by all clusters.
+    #[error("`balance.max_share` {max} cannot be kept by {clusters} clusters: it is between 1/{clusters} = {} and 1", 1.0 / *.clusters as f64)]
+    MaxShare {
+        /// Upper bound.
+        max: f64,
+        /// `model.clusters`.
+        clusters: usize,
+    },
+    /// Balance beyond full strength.
+    #[error("`balance.strength` is {0}: it is between 0 (off) and 1 (full)")]
+    Strength(f64),
+    /// A warm-up that cannot seat the clusters.
+    #[error("`learning.warmup_rows` is {rows}: the first model needs at least one row per cluster, {clusters}")]
+    WarmupRows {
+        /// `learning.warmup_rows`.
+        rows: usize,
+        /// `model.clusters`.
+        clusters: usize,
+    },
+    /// A reservoir that cannot hold the clusters.
+    #[error("`learning.reservoir_rows` is {rows}: replay and balance need at least one row per cluster, {clusters}")]
+    ReservoirRows {
+        /// `learning.reservoir_rows`.
+        rows: usize,
+        /// `model.clusters`.
+        clusters: usize,
+    },
+    /// The horizon in event time.
+    #[error("`learning.half_life` is not yet supported; use `learning.reservoir_rows`")]
+    HalfLife,
+    /// Challengers that never come, or always.
+    #[error("`learning.refresh_growth` is {0}: it is above 1")]
+    RefreshGrowth(f64),
+    /// A count that has to be at least 1.
+    #[error("`{0}` is 0: it is at least 1")]
+    Zero(&'static str),
+    /// A number that has to be above 0.
+    #[error("`{key}` is {value}: it is above 0")]
+    NotPositive {
+        /// Full path of the key.
+        key: &'static str,
+        /// As written.
+        value: f64,
+    },
+    /// An address that cannot be listened on.
+    #[error("`serve.listen` is \"{0}\": give a host and a port, such as \"127.0.0.1:9464\"")]
+    Listen(String),
+}
+
+fn suggest(suggestion: &Option<&'static str>) -> String {
+    match suggestion {
+        Some(name) => format!("; did you mean \"{name}\"?"),
+        None => "; use \"even\" or \"ae-cm\"".to_owned(),
+    }
+}
+
+/// Objectives that are there.
+const OBJECTIVES: [&str; 2] = ["even", "ae-cm"];
+/// Objectives that are published and have a name here already.
+const PUBLISHED: [&str; 4] = ["balanced", "clusmatch", "contractive", "dvae"];
+/// How far from 1 a list of shares may sum.
+const SUM_TOLERANCE: f64 = 1e-6;
+
+impl Config {
+    /// Checks every rule; only a [`Plan`] can be run.
+    ///
+    /// # Errors
+    /// With all rules that are broken.
+    pub fn check(self) -> Result<Plan, ConfigError> {
+        let mut broken = Vec::new();
+        self.check_ends(&mut broken);
+        check_model(&self.model, &mut broken);
+        check_balance(&self.balance, self.model.clusters, &mut broken);
+        check_learning(&self.learning, self.model.clusters, &mut broken);
+        match self.source.parquet.clone() {
+            Some(source) if broken.is_empty() => Ok(Plan::new(self, source)),
+            _ => Err(Rules(broken).into()),
+        }
+    }
+
+    /// Everything but the model: name, source, sinks, checkpoints, drift, server.
+    fn check_ends(&self, broken: &mut Vec<Rule>) {
+        let name = &self.pipeline.name;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
+            broken.push(Rule::Name(name.clone()));
+        }
+        match (&self.source.parquet, &self.source.kafka) {
+            (_, Some(_)) => broken.push(Rule::KafkaSource),
+            (None, None) => broken.push(Rule::NoSource),
+            (Some(source), None) => {
+                if source.paths.is_empty() || source.paths.iter().any(|path| path.trim().is_empty()) {
+                    broken.push(Rule::NoPaths);
+                }
+                at_least_one("source.parquet.batch_rows", source.batch_rows as u64, broken);
+            }
+        }
+        if self.sink.kafka.is_some() {
+            broken.push(Rule::KafkaSink);
+        }
+        if self.supervision.is_some() {
+            broken.push(Rule::Supervision);
+        }
+        at_least_one("sink.parquet.roll_mb", self.sink.parquet.roll_mb, broken);
+        at_least_one("sink.parquet.roll_s", self.sink.parquet.roll_s, broken);
+        at_least_one("checkpoint.every_rows", self.checkpoint.every_rows, broken);
+        at_least_one("checkpoint.keep", self.checkpoint.keep as u64, broken);
+        positive("checkpoint.every_s", self.checkpoint.every_s, broken);
+        positive("drift.alarm_budget_per_day", self.drift.alarm_budget_per_day, broken);
+        if let Some(serve) = &self.serve {
+            let port = serve.listen.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            if port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+                broken.push(Rule::Listen(serve.listen.clone()));
+            }
+        }
+    }
+}
+
+fn check_model(model: &ModelParameters, broken: &mut Vec<Rule>) {
+    if model.clusters < 2 {
+        broken.push(Rule::TooFewClusters(model.clusters));
+    }
+    let objective = model.objective.as_str();
+    if PUBLISHED.contains(&objective) {
+        broken.push(Rule::ObjectiveNotYet(objective.to_owned()));
+    } else if !OBJECTIVES.contains(&objective) {
+        let suggestion = nearest(objective, OBJECTIVES);
+        broken.push(Rule::UnknownObjective { name: objective.to_owned(), suggestion });
+    }
+    match model.refine.as_str() {
+        "none" => {}
+        "clusmatch" => broken.push(Rule::RefineNotYet),
+        other => broken.push(Rule::UnknownRefine(other.to_owned())),
+    }
+    match model.backend.as_str() {
+        "flex" if cfg!(feature = "flex") => {}
+        "flex" => broken.push(Rule::BackendNotBuilt { name: "flex", hint: "" }),
+        "libtorch" => {
+            let hint = ", which this version does not have yet; use \"flex\"";
+            broken.push(Rule::BackendNotBuilt { name: "libtorch", hint });
+        }
+        other => broken.push(Rule::UnknownBackend(other.to_owned())),
+    }
+    if model.encoder.contains(&0) {
+        broken.push(Rule::EncoderWidth);
+    }
+    at_least_one("model.embedding", model.embedding as u64, broken);
+}
+
+fn check_balance(balance: &BalanceParameters, clusters: usize, broken: &mut Vec<Rule>) {
+    if let Target::Shares(shares) = &balance.target {
+        if shares.len() != clusters {
+            broken.push(Rule::TargetLength { shares: shares.len(), clusters });
+        }
+        broken.extend(
+            shares.iter().find(|share| share.is_nan() || **share <= 0.0).map(|&share| Rule::TargetShare(share)),
+        );
+        let sum: f64 = shares.iter().sum();
+        if sum.is_nan() || (sum - 1.0).abs() > SUM_TOLERANCE {
+            broken.push(Rule::TargetSum(sum));
+        }
+    }
+    if !(0.0..=1.0).contains(&balance.strength) {
+        broken.push(Rule::Strength(balance.strength));
+    }
+    if let (Some(min), Some(max)) = (balance.min_share, balance.max_share)
+        && min > max
+    {
+        broken.push(Rule::BoundsCrossed { min, max });
+        return;
+    }
+    // With fewer clusters the other rule says what is wrong.
+    if clusters < 2 {
+        return;
+    }
+    let even = 1.0 / clusters as f64;
+    if let Some(min) = balance.min_share
+        && !(0.0..=even + ROUNDING).contains(&min)
+    {
+        broken.push(Rule::MinShare { min, clusters });
+    }
+    if let Some(max) = balance.max_share
+        && !(even - ROUNDING..=1.0).contains(&max)
+    {
+        broken.push(Rule::MaxShare { max, clusters });
+    }
+}
+
+/// 1/k may be written with a rounded last digit.
+const ROUNDING: f64 = 1e-12;
+
+fn check_learning(learning: &LearningParameters, clusters: usize, broken: &mut Vec<Rule>) {
+    at_least_one("learning.passes", learning.passes as u64, broken);
+    at_least_one("learning.chunk_rows", learning.chunk_rows as u64, broken);
+    at_least_one("learning.candidates", learning.candidates as u64, broken);
+    if learning.warmup_rows < clusters {
+        broken.push(Rule::WarmupRows { rows: learning.warmup_rows, clusters });
+    }
+    if learning.reservoir_rows < clusters {
+        broken.push(Rule::ReservoirRows { rows: learning.reservoir_rows, clusters });
+    }
+    if learning.half_life.is_some() {
+        broken.push(Rule::HalfLife);
+    }
+    if !(learning.refresh_growth > 1.0 && learning.refresh_growth.is_finite()) {
+        broken.push(Rule::RefreshGrowth(learning.refresh_growth));
+    }
+}
+
+fn at_least_one(key: &'static str, value: u64, broken: &mut Vec<Rule>) {
+    if value == 0 {
+        broken.push(Rule::Zero(key));
+    }
+}
+
+fn positive(key: &'static str, value: f64, broken: &mut Vec<Rule>) {
+    if !(value > 0.0 && value.is_finite()) {
+        broken.push(Rule::NotPositive { key, value });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+use super::super::load::parse;
+use super::*;
+
+const SMALL: &str = "\
+[pipeline]
+name = \"har\"
+workers = 3
+[source.parquet]
+paths = [\"har.parquet\"]
+[model]
+clusters = 4
+";
+
+fn checked(sets: &[&str]) -> Result<Plan, Vec<Rule>> {
+    let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
+    let config: Config = parse("p.toml", SMALL, &sets, &|_| None).unwrap();
+    config.check().map_err(|error| match error {
+        ConfigError::Rules(Rules(broken)) => broken,
+        other => panic!("{other}"),
+    })
+}
+
+/// The one rule that is broken, and its sentence.
+fn broken(sets: &[&str]) -> (Rule, String) {
+    let mut rules = checked(sets).unwrap_err();
+    assert_eq!(rules.len(), 1, "{rules:?}");
+    let rule = rules.remove(0);
+    (rule.clone(), rule.to_string())
+}
+
+#[test]
+fn a_plan_has_every_path_settled() {
+    let plan = checked(&["serve.listen=[::1]:80"]).unwrap();
+    assert_eq!((plan.name(), plan.workers(), plan.seed()), ("har", 3, 7));
+    assert_eq!(plan.run_dir(), "runs/har");
+    assert_eq!(plan.checkpoint_dir(), "runs/har/checkpoints");
+    assert_eq!(plan.assignments_dir(), "runs/har/assignments");
+    assert_eq!(plan.listen(), Some("[::1]:80"));
+    let plan = checked(&["pipeline.run_dir=/r", "sink.parquet.dir=out", "pipeline.workers=0"]).unwrap();
+    assert_eq!(
+        (plan.checkpoint_dir().to_str(), plan.assignments_dir().to_str()),
+        (Some("/r/checkpoints"), Some("out"))
+    );
+    assert_eq!(plan.effective().checkpoint.dir.as_deref(), Some(plan.checkpoint_dir()));
+    assert!(plan.workers() >= 1);
+}
+
+#[test]
+fn all_broken_rules_are_told_at_once() {
+    let rules = checked(&["model.clusters=1", "learning.passes=0", "balance.strength=2"]).unwrap_err();
+    assert_eq!(rules, [Rule::TooFewClusters(1), Rule::Strength(2.0), Rule::Zero("learning.passes")]);
+    assert_eq!(Rules(rules).to_string().lines().count(), 3);
+}
+
+#[test]
+fn a_name_must_be_a_folder_name() {
+    for name in ["", "a/b", ".hidden", "a b"] {
+        assert_eq!(broken(&[&format!("pipeline.name={name}")]).0, Rule::Name(name.to_owned()));
+    }
+}
+
+#[test]
+fn a_source_is_needed() {
+    let config: Config =
+        parse("p.toml", &SMALL.replace("[source.parquet]\npaths = [\"har.parquet\"]", "[source]"), &[], &|_| None)
+            .unwrap();
+    assert!(config.check().unwrap_err().to_string().contains("[source.parquet]"));
+}
+
+#[test]
+fn kafka_is_refused_at_both_ends() {
+    assert_eq!(
+        broken(&["source.kafka.topic=har"]).1,
+        "[source.kafka]: this version reads Parquet only; use [source.parquet]"
+    );
+    assert_eq!(broken(&["sink.kafka.topic=har"]).0, Rule::KafkaSink);
+}
+
+#[test]
+fn supervision_is_refused_for_now() {
+    assert_eq!(broken(&["supervision.label_fraction=0.2"]).0, Rule::Supervision);
+}
+
+#[test]
+fn paths_must_name_something() {
+    assert_eq!(broken(&["source.parquet.paths=[]"]).0, Rule::NoPaths);
+    assert_eq!(broken(&["source.parquet.paths=[\"a\", \" \"]"]).0, Rule::NoPaths);
+}
+
+#[test]
+fn one_cluster_is_refused_with_the_reason() {
+    let (rule, sentence) = broken(&["model.clusters=1"]);
+    assert_eq!(rule, Rule::TooFewClusters(1));
+    assert!(sentence.contains("nothing to tell apart"), "{sentence}");
+}
+
+#[test]
+fn published_objectives_are_recognised_and_refused() {
+    assert!(checked(&["model.objective=ae-cm"]).is_ok());
+    for name in PUBLISHED {
+        assert_eq!(broken(&[&format!("model.objective={name}")]).0, Rule::ObjectiveNotYet(name.to_owned()));
+    }
+}
+
+#[test]
+fn an_unknown_objective_is_answered_with_the_nearest() {
+    assert_eq!(broken(&["model.objective=evne"]).1, "`model.objective` \"evne\" is unknown; did you mean \"even\"?");
+    assert!(broken(&["model.objective=kmeans"]).1.ends_with("use \"even\" or \"ae-cm\""));
+}
+
+#[test]
+fn refinement_is_recognised_and_refused() {
+    assert_eq!(broken(&["model.refine=clusmatch"]).0, Rule::RefineNotYet);
+    assert_eq!(broken(&["model.refine=x"]).0, Rule::UnknownRefine("x".to_owned()));
+}
+
+#[test]
+fn libtorch_is_answered_with_the_cargo_feature() {
+    assert!(broken(&["model.backend=libtorch"]).1.contains("the cargo feature `libtorch`"));
+    assert_eq!(broken(&["model.backend=cuda"]).0, Rule::UnknownBackend("cuda".to_owned()));
+}
+
+#[test]
+fn layers_have_a_width() {
+    assert_eq!(broken(&["model.encoder=[64, 0]"]).0, Rule::EncoderWidth);
+    assert!(checked(&["model.encoder=[]"]).is_ok());
+    assert_eq!(broken(&["model.embedding=0"]).0, Rule::Zero("model.embedding"));
+}
+
+#[test]
+fn a_target_has_one_share_per_cluster() {
+    assert_eq!(broken(&["balance.target=[0.5, 0.5]"]).0, Rule::TargetLength { shares: 2, clusters: 4 });
+    assert!(checked(&["balance.target=[0.1, 0.2, 0.3, 0.4]"]).is_ok());
+}
+
+#[test]
+fn every_share_of_a_target_is_above_zero() {
+    assert_eq!(broken(&["balance.target=[0.5, 0.5, 0.0, 0.0]"]).0, Rule::TargetShare(0.0));
+}
+
+#[test]
+fn a_target_sums_to_one() {
+    assert!(matches!(broken(&["balance.target=[0.1, 0.2, 0.3, 0.3]"]).0, Rule::TargetSum(sum) if sum < 0.95));
+    assert!(checked(&["balance.target=[0.3333333, 0.3333333, 0.3333333, 0.0000001]"]).is_ok());
+    assert!(checked(&["balance.target=[nan, 0.2, 0.3, 0.5]"]).is_err());
+}
+
+#[test]
+fn bounds_do_not_cross() {
+    let sets = ["balance.min_share=0.3", "balance.max_share=0.2"];
+    assert_eq!(broken(&sets).0, Rule::BoundsCrossed { min: 0.3, max: 0.2 });
+}
+
+#[test]
+fn infeasible_bounds_are_refused_with_the_feasible_range() {
+    assert_eq!(
+        broken(&["balance.min_share=0.3"]).1,
+        "`balance.min_share` 0.3 cannot be kept by 4 clusters: it is between 0 and 1/4 = 0.25"
+    );
+    assert_eq!(
+        broken(&["balance.max_share=0.2"]).1,
+        "`balance.max_share` 0.2 cannot be kept by 4 clusters: it is between 1/4 = 0.25 and 1"
+    );
+    assert!(matches!(broken(&["balance.min_share=-0.1"]).0, Rule::MinShare { .. }));
+    assert!(matches!(broken(&["balance.max_share=1.5"]).0, Rule::MaxShare { .. }));
+    assert!(checked(&["balance.min_share=0.25", "balance.max_share=0.25"]).is_ok());
+}
+
+#[test]
+fn strength_is_between_off_and_full() {
+    assert_eq!(broken(&["balance.strength=1.5"]).0, Rule::Strength(1.5));
+    assert!(checked(&["balance.strength=nan"]).is_err());
+}
+
+#[test]
+fn warmup_holds_a_row_per_cluster() {
+    assert_eq!(broken(&["learning.warmup_rows=3"]).0, Rule::WarmupRows { rows: 3, clusters: 4 });
+}
+
+#[test]
+fn the_reservoir_holds_a_row_per_cluster() {
+    assert_eq!(broken(&["learning.reservoir_rows=3"]).0, Rule::ReservoirRows { rows: 3, clusters: 4 });
+}
+
+#[test]
+fn a_half_life_is_refused_for_now() {
+    assert!(broken(&["learning.half_life=6h"]).1.contains("not yet supported"));
+}
+
+#[test]
+fn challengers_grow_apart() {
+    assert_eq!(broken(&["learning.refresh_growth=1"]).0, Rule::RefreshGrowth(1.0));
+}
+
+#[test]
+fn counts_are_at_least_one() {
+    let keys = [
+        "learning.passes",
+        "learning.chunk_rows",
+        "learning.candidates",
+        "source.parquet.batch_rows",
+        "sink.parquet.roll_mb",
+        "sink.parquet.roll_s",
+        "checkpoint.every_rows",
+        "checkpoint.keep",
+    ];
+    for key in keys {
+        assert_eq!(broken(&[&format!("{key}=0")]).0, Rule::Zero(key));
+    }
+}
+
+#[test]
+fn rates_are_above_zero() {
+    for key in ["checkpoint.every_s", "drift.alarm_budget_per_day"] {
+        assert_eq!(broken(&[&format!("{key}=0")]).0, Rule::NotPositive { key, value: 0.0 });
+    }
+}
+
+#[test]
+fn a_server_needs_host_and_port() {
+    for listen in ["9464", "localhost", "localhost:http", ":80"] {
+        assert_eq!(broken(&[&format!("serve.listen={listen}")]).0, Rule::Listen(listen.to_owned()));
+    }
+}
+
+#[test]
+fn parameters_of_the_objective_are_passed_on() {
+    let plan = checked(&["objective.alpha=1.5"]).unwrap();
+    assert_eq!(plan.objective()["alpha"].as_float(), Some(1.5));
+}
