@@ -6,6 +6,7 @@ pub mod config;
 pub mod connector;
 pub mod data;
 pub mod error;
+pub mod flow;
 pub mod learner;
 pub mod network;
 pub mod objective;
