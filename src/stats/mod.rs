@@ -3,3 +3,4 @@
 //! Everything here is deterministic; what has a state can be serialised and continued elsewhere with the same results.
 
 pub mod bounds;
+pub mod drift;
