@@ -4,3 +4,4 @@
 
 pub mod bounds;
 pub mod drift;
+pub mod principal;
