@@ -8,8 +8,10 @@
 mod agreement;
 pub mod bounds;
 pub mod coherence;
+pub mod drift;
 mod hungarian;
 pub mod kmeans;
+pub mod principal;
 pub mod projection;
 pub mod random;
 
