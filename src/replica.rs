@@ -53,8 +53,8 @@ pub struct DriftEvent {
     pub signal: &'static str,
     /// Its statistic.
     pub score: f64,
-    /// What the statistic was compared with; NaN while calibrating.
-    pub threshold: f64,
+    /// What the statistic was compared with; nothing while calibrating.
+    pub threshold: Option<f64>,
     /// Whether this is an alarm.
     pub alarm: bool,
     /// The cluster it is about, if it is about one.
@@ -112,7 +112,9 @@ pub struct Status {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplicaError {
     /// The input ended before there were enough rows.
-    #[error("{rows} usable rows are fewer than the {clusters} clusters asked for: give more rows or lower model.clusters")]
+    #[error(
+        "{rows} usable rows are fewer than the {clusters} clusters asked for: give more rows or lower model.clusters"
+    )]
     TooFewRows {
         /// Rows.
         rows: usize,

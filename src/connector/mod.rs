@@ -13,29 +13,29 @@ mod memory;
 mod nearest;
 #[cfg(feature = "s3")]
 mod object_storage;
+mod output;
 mod parameters;
 mod parquet_catalog;
+mod parquet_sink;
 mod parquet_source;
 mod paths;
 mod plan;
 #[cfg(test)]
 mod sample;
-mod output;
-mod parquet_sink;
 
 pub use digest::{FileDigest, InputDigest};
 pub use error::ConnectorError;
 pub use input_file::InputFile;
 pub use memory::{MemoryOutput, MemorySink, MemorySource};
-pub use parquet_catalog::ParquetCatalog;
-pub use parquet_source::ParquetSource;
-pub use paths::resolve;
 pub use output::{
     Column, SCHEMA_VERSION, assignment_columns, assignment_schema, dead_letter_batch, dead_letter_columns,
     dead_letter_schema, describe, drift_columns, drift_schema,
 };
 pub use parameters::{DeadLetterParameters, OnError, ParquetSinkParameters, ParquetSourceParameters};
+pub use parquet_catalog::ParquetCatalog;
 pub use parquet_sink::{Manifest, OffsetRange, ParquetSink, PartFile};
+pub use parquet_source::ParquetSource;
+pub use paths::resolve;
 
 use arrow_array::RecordBatch;
 

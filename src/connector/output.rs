@@ -92,7 +92,7 @@ pub fn drift_columns() -> Vec<Column> {
         ),
         required("signal", DataType::Utf8, "which quantity is watched"),
         required("score", DataType::Float64, "how far it is from what is usual"),
-        required("threshold", DataType::Float64, "the score from which on it is an alarm"),
+        optional("threshold", DataType::Float64, "the score from which on it is an alarm; null while calibrating"),
         required("alarm", DataType::Boolean, "whether the score is beyond the threshold"),
         optional("cluster", DataType::Int32, "the cluster concerned; null when the signal is about all rows"),
         required("top_features", DataType::Utf8, "JSON list of the features that moved most, most moved first"),

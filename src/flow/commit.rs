@@ -21,7 +21,14 @@ pub trait Record {
     ///
     /// # Errors
     /// If it cannot be written; the message names the file.
-    fn keep(&mut self, epoch: u64, replica: Vec<u8>, locals: &[Local], finished: bool, status: &Status) -> Result<(), String>;
+    fn keep(
+        &mut self,
+        epoch: u64,
+        replica: Vec<u8>,
+        locals: &[Local],
+        finished: bool,
+        status: &Status,
+    ) -> Result<(), String>;
 }
 
 /// Writes a checkpoint when all workers have voted for it.
@@ -68,7 +75,11 @@ pub(super) fn commit<'s>(
 }
 
 /// Shows what a durable checkpoint covers.
-pub(super) fn reveal(covered: StreamVec<'_, Timestamp, Shared<Covered>>, sinks: Rc<RefCell<Sinks>>, control: &Arc<Control>) {
+pub(super) fn reveal(
+    covered: StreamVec<'_, Timestamp, Shared<Covered>>,
+    sinks: Rc<RefCell<Sinks>>,
+    control: &Arc<Control>,
+) {
     let control = Arc::clone(control);
     let worker = covered.scope().index();
     covered.sink(Pipeline, "Reveal", move |(input, _)| {

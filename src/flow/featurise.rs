@@ -46,7 +46,8 @@ impl<T> Assembly<T> {
     pub(super) fn take(&mut self) -> Option<(u64, Vec<T>)> {
         let epoch = self.next;
         let parts = self.open.get(&epoch)?;
-        let complete = parts.iter().zip(&self.ended).all(|(part, ended)| part.is_some() || ended.is_some_and(|e| e < epoch));
+        let complete =
+            parts.iter().zip(&self.ended).all(|(part, ended)| part.is_some() || ended.is_some_and(|e| e < epoch));
         if !complete {
             return None;
         }

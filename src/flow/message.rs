@@ -105,7 +105,7 @@ pub(super) struct Vote {
 }
 
 /// A checkpoint is durable: sinks may show what it covers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Covered {
     pub(super) locals: Vec<Local>,
 }

@@ -161,7 +161,11 @@ pub(super) fn model<'s>(
 }
 
 /// The next vector to exchange, or nothing when the epoch is finished.
-fn advance(replica: &mut dyn Replica, current: &mut Open, total: Option<Vec<f32>>) -> Result<Option<Vec<f32>>, FlowError> {
+fn advance(
+    replica: &mut dyn Replica,
+    current: &mut Open,
+    total: Option<Vec<f32>>,
+) -> Result<Option<Vec<f32>>, FlowError> {
     match replica.advance(total)? {
         Step::Exchange(values) => Ok(Some(values)),
         Step::Done if current.end_pending => {

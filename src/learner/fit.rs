@@ -98,7 +98,12 @@ pub fn judged(pool: &[Sample], rng: &mut impl Rng) -> (Vec<Item>, Vec<Item>) {
 
 /// The unlabelled score of a network ([`coherence::score`]) and its labels of the judged rows.
 #[must_use]
-pub fn score(bench: &Workbench, parameters: &[f32], judged: &(Vec<Item>, Vec<Item>), scaler: &Scaler) -> (f64, Vec<u32>) {
+pub fn score(
+    bench: &Workbench,
+    parameters: &[f32],
+    judged: &(Vec<Item>, Vec<Item>),
+    scaler: &Scaler,
+) -> (f64, Vec<u32>) {
     let here = bench.labels(parameters, &judged.0, scaler);
     let there = bench.labels(parameters, &judged.1, scaler);
     let keys: Vec<u32> = judged.0.iter().map(|(_, key)| *key).collect();

@@ -42,7 +42,6 @@ pub(super) struct Refresh {
     pub(super) job: Option<Arc<Job>>,
 }
 
-
 impl Online {
     /// Costs of all anchors, `[anchors, clusters]`, zero where other workers' anchors stand.
     pub(super) fn costs(&self, part: Part) -> Vec<f32> {

@@ -28,7 +28,13 @@ impl RowTable {
     pub fn pack(&mut self, sample: &Sample) -> PackedSample {
         let row = self.put(&sample.row);
         let mut side = |side: &[(i64, Arc<Row>)]| side.iter().map(|(place, row)| (*place, self.put(row))).collect();
-        PackedSample { row, key: sample.key, place: sample.place, before: side(&sample.before), after: side(&sample.after) }
+        PackedSample {
+            row,
+            key: sample.key,
+            place: sample.place,
+            before: side(&sample.before),
+            after: side(&sample.after),
+        }
     }
 
     /// The rows by number.
@@ -54,8 +60,17 @@ impl PackedSample {
     /// # Errors
     /// If a row number is not in `rows`.
     pub fn unpack(self, rows: &[Arc<Row>]) -> Result<Sample, String> {
-        let row = |number: u32| rows.get(number as usize).map(Arc::clone).ok_or_else(|| format!("row {number} is missing"));
-        let side = |side: Vec<(i64, u32)>| side.into_iter().map(|(place, n)| Ok((place, row(n)?))).collect::<Result<_, String>>();
-        Ok(Sample { row: row(self.row)?, key: self.key, place: self.place, before: side(self.before)?, after: side(self.after)? })
+        let row =
+            |number: u32| rows.get(number as usize).map(Arc::clone).ok_or_else(|| format!("row {number} is missing"));
+        let side = |side: Vec<(i64, u32)>| {
+            side.into_iter().map(|(place, n)| Ok((place, row(n)?))).collect::<Result<_, String>>()
+        };
+        Ok(Sample {
+            row: row(self.row)?,
+            key: self.key,
+            place: self.place,
+            before: side(self.before)?,
+            after: side(self.after)?,
+        })
     }
 }

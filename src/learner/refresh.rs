@@ -11,7 +11,7 @@ use super::sample::Sample;
 use super::scaler::Scaler;
 use super::trainer::{Item, Trained, Workbench};
 use crate::replica::ReplicaError;
-use crate::stats::hungarian;
+use crate::stats::maximum_matching;
 use crate::stats::random::stream;
 
 /// A challenger is promoted this many updates after its fit began, so that no result depends on how fast it was.
@@ -56,7 +56,14 @@ impl Learner {
     }
 
     /// The candidate with the highest score on rows of `pool`.
-    pub(super) fn best(&self, bench: &Workbench, results: Vec<Vec<f32>>, pool: &[Sample], scaler: &Scaler, number: u64) -> Judged {
+    pub(super) fn best(
+        &self,
+        bench: &Workbench,
+        results: Vec<Vec<f32>>,
+        pool: &[Sample],
+        scaler: &Scaler,
+        number: u64,
+    ) -> Judged {
         let judged = judged(pool, &mut stream(self.settings.seed, "judge", number));
         let mut best: Option<Judged> = None;
         for parameters in results {
@@ -130,12 +137,11 @@ impl Learner {
         for (new, old) in new.iter().zip(&old) {
             agreement[*old as usize * clusters + *new as usize] += 1;
         }
-        let order: Vec<usize> = hungarian::maximum_matching(&agreement, clusters, clusters).into_iter().flatten().collect();
+        let order: Vec<usize> = maximum_matching(&agreement, clusters, clusters).into_iter().flatten().collect();
         online.bench.objective.renumber(&mut rival, &order);
         online.trained = Trained::new(online.bench.objective.as_ref(), rival.clone());
         let rows: Vec<Item> = judged.0.iter().cloned().collect();
         online.watch.refer(&online.bench, &rival, &rows, &online.scaler);
         online.teacher = rival;
     }
-
 }

@@ -122,7 +122,9 @@ impl Learner {
         learner.quota = frame.quota;
         learner.held = held(&frame.held, &frame.rows, frame.extras.as_deref())?;
         let Some(packed) = frame.online else { return Ok(learner) };
-        let unpack = |samples: Vec<PackedSample>| samples.into_iter().map(|s| s.unpack(&frame.rows)).collect::<Result<Vec<_>, _>>();
+        let unpack = |samples: Vec<PackedSample>| {
+            samples.into_iter().map(|s| s.unpack(&frame.rows)).collect::<Result<Vec<_>, _>>()
+        };
         let width = packed.scaler.width();
         let bench = Workbench {
             objective: learner.settings.objective(width),
@@ -184,9 +186,13 @@ fn extras(held: &[Arrival]) -> Option<Vec<u8>> {
 fn held(numbers: &[u32], rows: &[Arc<Row>], extras: Option<&[u8]>) -> Result<Vec<Arrival>, ReplicaError> {
     let batch = match extras {
         None => None,
-        Some(bytes) => StreamReader::try_new(Cursor::new(bytes), None).map_err(broken)?.next().transpose().map_err(broken)?,
+        Some(bytes) => {
+            StreamReader::try_new(Cursor::new(bytes), None).map_err(broken)?.next().transpose().map_err(broken)?
+        }
     };
-    let row = |number: u32| rows.get(number as usize).map(Arc::clone).ok_or_else(|| broken(format!("row {number} is missing")));
+    let row = |number: u32| {
+        rows.get(number as usize).map(Arc::clone).ok_or_else(|| broken(format!("row {number} is missing")))
+    };
     numbers
         .iter()
         .enumerate()

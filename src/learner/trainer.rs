@@ -191,7 +191,14 @@ impl Workbench {
 
     /// Second half of a step: this worker's part of the gradient, given everyone's evidence.
     #[must_use]
-    pub fn backward(&self, halfway: &Halfway, trained: &Trained, batch: &Batch, goal: &Goal<'_>, evidence: &[f32]) -> Vec<f32> {
+    pub fn backward(
+        &self,
+        halfway: &Halfway,
+        trained: &Trained,
+        batch: &Batch,
+        goal: &Goal<'_>,
+        evidence: &[f32],
+    ) -> Vec<f32> {
         let layout = self.objective.layout();
         if halfway.pairs.is_empty() {
             return vec![0.0; layout.len()];
@@ -254,7 +261,13 @@ impl Workbench {
 
     /// This worker's scaled logits of the device rows, zero where other workers' rows stand.
     #[must_use]
-    pub fn device_logits(&self, trained: &Trained, groups: &[(u32, usize, Vec<Item>)], scaler: &Scaler, part: Part) -> Vec<f32> {
+    pub fn device_logits(
+        &self,
+        trained: &Trained,
+        groups: &[(u32, usize, Vec<Item>)],
+        scaler: &Scaler,
+        part: Part,
+    ) -> Vec<f32> {
         let rows: Vec<Item> = groups.iter().flat_map(|(_, _, rows)| rows.iter().cloned()).collect();
         let clusters = self.objective.clusters();
         let mut logits = vec![0.0; rows.len() * clusters];
@@ -287,8 +300,10 @@ pub fn device_prices(groups: &[(u32, usize, Vec<Item>)], logits: &[f32], target:
     let mut table = BTreeMap::new();
     for (key, count, rows) in groups {
         let end = start + rows.len() * clusters;
-        let shifted: Vec<f32> =
-            logits[start..end].chunks_exact(clusters).flat_map(|row| row.iter().zip(&global).map(|(l, g)| l - g)).collect();
+        let shifted: Vec<f32> = logits[start..end]
+            .chunks_exact(clusters)
+            .flat_map(|row| row.iter().zip(&global).map(|(l, g)| l - g))
+            .collect();
         let mut prices = projection::prices(&shifted, target, DEVICE_ROUNDS);
         projection::soften(&mut prices, *count as f32 / (*count as f32 + 30.0));
         table.insert(*key, prices);

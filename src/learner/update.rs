@@ -27,7 +27,6 @@ pub(super) enum Phase {
     Bounds,
 }
 
-
 /// What follows a phase, and what has to cross workers before it.
 type Next = (Phase, Option<Step>);
 
@@ -71,7 +70,8 @@ impl Learner {
                 Ok((Phase::Bounds, Some(Step::Exchange(costs))))
             }
             Phase::Bounds => {
-                let bounds = self.settings.balance.min_share.unwrap_or(0.0)..=self.settings.balance.max_share.unwrap_or(1.0);
+                let bounds =
+                    self.settings.balance.min_share.unwrap_or(0.0)..=self.settings.balance.max_share.unwrap_or(1.0);
                 online.price(&total.unwrap_or_default(), *bounds.start(), *bounds.end());
                 Ok((Phase::Update, None))
             }

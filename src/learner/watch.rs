@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::trainer::{Item, Workbench};
 use super::scaler::Scaler;
+use super::trainer::{Item, Workbench};
 use crate::network::values;
 use crate::replica::{Arrival, DriftEvent, Status};
 use crate::stats::drift::{DriftParameters, Monitor, Observation, Reference};
@@ -54,7 +54,14 @@ pub struct Sight {
 impl Watch {
     /// A watch over the model that was just fitted on `rows`.
     #[must_use]
-    pub fn new(bench: &Workbench, parameters: &[f32], rows: &[Item], scaler: &Scaler, drift: &DriftParameters, seed: u64) -> Self {
+    pub fn new(
+        bench: &Workbench,
+        parameters: &[f32],
+        rows: &[Item],
+        scaler: &Scaler,
+        drift: &DriftParameters,
+        seed: u64,
+    ) -> Self {
         let width = scaler.width();
         let mut scaled = Vec::with_capacity(rows.len() * width);
         for (row, key) in rows {
@@ -83,7 +90,8 @@ impl Watch {
         for block in rows.chunks(512) {
             let inference = bench.infer(parameters, block, scaler);
             let (scores, embeddings) = (values(inference.scores), values(inference.embedding));
-            for ((row, score), z) in block.iter().zip(scores.chunks_exact(clusters)).zip(embeddings.chunks_exact(width)) {
+            for ((row, score), z) in block.iter().zip(scores.chunks_exact(clusters)).zip(embeddings.chunks_exact(width))
+            {
                 let cluster = super::trainer::argmax(score);
                 sizes[cluster] += 1.0;
                 for (d, value) in z.iter().enumerate() {
@@ -94,7 +102,7 @@ impl Watch {
                 }
                 let mut scaled = Vec::with_capacity(scaler.width());
                 scaler.scale(row.1, &row.0.features, &mut scaled);
-                error += f64::from(self.principal.error(&scaled)) / count;
+                error += f64::from(self.principal.reconstruction_error(&scaled)) / count;
             }
         }
         for (sum, size) in centroids.chunks_exact_mut(width).zip(&sizes) {
@@ -135,7 +143,9 @@ impl Watch {
         let width = self.mean.len();
         let embeddings = values(bench.infer(&self.reference, items, scaler).embedding);
         let mut events = Vec::new();
-        for (((arrival, item), sight), embedding) in arrivals.iter().zip(items).zip(sights).zip(embeddings.chunks_exact(width)) {
+        for (((arrival, item), sight), embedding) in
+            arrivals.iter().zip(items).zip(sights).zip(embeddings.chunks_exact(width))
+        {
             if self.recent.len() == RECENT {
                 self.recent.pop_front();
             }

@@ -58,7 +58,13 @@ pub struct AeCm {
 impl AeCm {
     /// The mirrored autoencoder `features → hidden… → embedding` with a clustering module on its code.
     #[must_use]
-    pub fn new(features: usize, hidden: &[usize], embedding: usize, clusters: usize, parameters: AeCmParameters) -> Self {
+    pub fn new(
+        features: usize,
+        hidden: &[usize],
+        embedding: usize,
+        clusters: usize,
+        parameters: AeCmParameters,
+    ) -> Self {
         let mut layout = Layout::default();
         let widths: Vec<usize> = [&[features], hidden, &[embedding]].concat();
         let mirrored: Vec<usize> = widths.iter().rev().copied().collect();

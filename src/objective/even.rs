@@ -54,7 +54,13 @@ const FEWEST_BASIS_ROWS: usize = 16;
 impl Even {
     /// The network `features → hidden… → embedding` with `clusters` prototypes.
     #[must_use]
-    pub fn new(features: usize, hidden: &[usize], embedding: usize, clusters: usize, parameters: EvenParameters) -> Self {
+    pub fn new(
+        features: usize,
+        hidden: &[usize],
+        embedding: usize,
+        clusters: usize,
+        parameters: EvenParameters,
+    ) -> Self {
         let mut layout = Layout::default();
         let widths: Vec<usize> = [&[features], hidden, &[embedding]].concat();
         let encoder = Perceptron::new(&mut layout, &widths, Activation::Relu);

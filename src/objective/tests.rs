@@ -11,7 +11,10 @@ const CLUSTERS: usize = 3;
 fn methods() -> Vec<(&'static str, Box<dyn Objective>)> {
     vec![
         ("even", Box::new(Even::new(FEATURES, &[8], 5, CLUSTERS, EvenParameters::default()))),
-        ("ae-cm", Box::new(AeCm::new(FEATURES, &[8], 5, CLUSTERS, AeCmParameters { alpha: 1.5, ..Default::default() }))),
+        (
+            "ae-cm",
+            Box::new(AeCm::new(FEATURES, &[8], 5, CLUSTERS, AeCmParameters { alpha: 1.5, ..Default::default() })),
+        ),
     ]
 }
 

@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn a_shift_of_one_column_is_undone() {
         let mut rng = stream(4, "projection", 0);
-        let logits: Vec<f32> = (0..60 * 3).map(|i| rng.random_range(-1.0..1.0) + if i % 3 == 0 { 1.0 } else { 0.0 }).collect();
+        let logits: Vec<f32> =
+            (0..60 * 3).map(|i| rng.random_range(-1.0..1.0) + if i % 3 == 0 { 1.0 } else { 0.0 }).collect();
         let reached = shares(&logits, &prices(&logits, &[1.0 / 3.0; 3], 10));
         assert!(reached.iter().all(|s| (s - 1.0 / 3.0).abs() < 1e-2), "{reached:?}");
     }
