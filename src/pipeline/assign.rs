@@ -1,0 +1,122 @@
+//! `evenkeel assign`: a frozen model labels the input.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::progress::Progress;
+use super::record::Files;
+use super::run::OnEpoch;
+use super::setup;
+use crate::checkpoint::{self, Checkpoint, Store, Verdict};
+use crate::config::Plan;
+use crate::connector::{Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema};
+use crate::error::Error;
+use crate::flow::{self, Control, FlowError, Schedule, Sinks, Worker};
+use crate::learner::{Frozen, Learner, Nursery, Part};
+use crate::network;
+use crate::replica::ReplicaError;
+
+/// Rows of one worker in one epoch when nothing is learned.
+const ROWS: usize = 4_096;
+
+/// Labels the input of `plan` with the model in `checkpoint` (a file, or a folder of which the newest sound one is taken) and
+/// writes to `output`, which must not hold anything yet.
+///
+/// # Errors
+/// If there is no model, or the input or output cannot be used.
+pub fn assign(
+    plan: &Plan,
+    checkpoint: &Path,
+    output: &Path,
+    control: &Arc<Control>,
+    progress: &Arc<Progress>,
+    on_epoch: OnEpoch,
+) -> Result<(), Error> {
+    let ends = setup::open(plan)?;
+    let checkpoint = newest(checkpoint)?;
+    let settings = Arc::new(setup::settings(plan));
+    let wanted = setup::modelled(plan)?;
+    let differing = checkpoint.digest.differences(&wanted);
+    if let Some(difference) = differing.iter().find(|d| wanted.iter().any(|(name, _)| *name == d.setting)) {
+        return Err(Error::Usage(format!("the model in the checkpoint was made with another setting: {difference}")));
+    }
+    let dead_letters = output.join("dead_letters");
+    let drift = output.join("drift");
+    for folder in [output, &dead_letters] {
+        if ParquetSink::holds_output(folder)? {
+            return Err(Error::Usage(format!("{} already holds assignments: give an empty --output", folder.display())));
+        }
+    }
+    let workers = plan.workers();
+    let (plan, output) = (plan.clone(), output.to_path_buf());
+    let (rows, roll) = (ROWS * plan.features().window().map_or(1, |w| w.hop().max(1)), plan.sink().clone());
+    let progress = Arc::clone(progress);
+    let worker = move |index: usize| -> Result<Worker, FlowError> {
+        let share = Share { index, peers: workers };
+        // Windows need their readings in order, whichever worker reads them.
+        let (pace, epochs_per_pass) = match plan.features().window() {
+            Some(_) => (Pace::Ordered { rows }, Some(ends.catalog.total_rows().div_ceil(rows as u64) + 1)),
+            None => (Pace::Free { rows }, None),
+        };
+        let source = ParquetSource::open(Arc::clone(&ends.catalog), ends.columns.clone(), share, pace)?;
+        let device = network::open(settings.backend).map_err(|error| ReplicaError::Model(error.to_string()))?;
+        let part = Part { index, peers: workers };
+        let learner =
+            Learner::restore(&checkpoint.replica, Arc::clone(&settings), part, Nursery::default(), device)?;
+        let open = |dir: &Path, schema| ParquetSink::open(dir, index, schema, roll.roll_mb, roll.roll_s, None);
+        let (progress, on_epoch) = (Arc::clone(&progress), Arc::clone(&on_epoch));
+        Ok(Worker {
+            source: Box::new(source),
+            featurize: plan.features().open(),
+            replica: Box::new(Frozen::new(learner)?),
+            sinks: Sinks {
+                assignments: (Box::new(open(&output, Arc::clone(&ends.assignments))?), Arc::clone(&ends.assignments)),
+                drift: (Box::new(open(&drift, drift_schema())?), drift_schema()),
+                dead_letters: Box::new(open(&dead_letters, dead_letter_schema())?),
+                on_error: plan.dead_letters().clone(),
+            },
+            schedule: Schedule {
+                first_epoch: 0,
+                epochs_per_pass,
+                passes: 1,
+                rows_per_pass: ends.catalog.total_rows(),
+                checkpoint_epochs: u64::MAX,
+                checkpoint_interval: Duration::MAX,
+            },
+            meter: Arc::new(move |report| {
+                progress.epoch(report);
+                on_epoch(report);
+            }),
+            record: Box::new(Files::none()),
+        })
+    };
+    Ok(flow::run(workers, control, worker)?)
+}
+
+/// The checkpoint that is meant by a path.
+///
+/// # Errors
+/// If there is none that is sound.
+fn newest(path: &Path) -> Result<Checkpoint, Error> {
+    let (folder, only) = if path.is_file() {
+        (path.parent().unwrap_or(Path::new(".")), Some(path))
+    } else if path.join("checkpoints").is_dir() {
+        return newest(&path.join("checkpoints"));
+    } else {
+        (path, None)
+    };
+    let found = checkpoint::verify(folder)?;
+    let chosen = found
+        .iter()
+        .filter(|found| only.is_none_or(|only| found.path == only))
+        .filter(|found| matches!(found.verdict, Verdict::Whole { .. }))
+        .max_by_key(|found| found.id);
+    match chosen {
+        Some(found) => Ok(Store::open(folder, usize::MAX)?.load(found.id)?),
+        None => Err(Error::Connector(crate::connector::ConnectorError::NoInput {
+            path: path.display().to_string(),
+            problem: "holds no sound checkpoint; `evenkeel checkpoint verify` says what is wrong".to_owned(),
+        })),
+    }
+}

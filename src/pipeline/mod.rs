@@ -1,0 +1,17 @@
+//! Wires the rooms to each other: a plan becomes connectors, workers and checkpoints.
+//!
+//! [`run`] learns while it labels and resumes where it was stopped; [`assign`] labels with a frozen model. Both take the run
+//! from the plan to the summary and leave printing, bars and exit codes to the door.
+
+mod assign;
+mod progress;
+mod record;
+mod run;
+mod setup;
+mod signals;
+
+pub use assign::assign;
+pub use progress::{GAP_BUCKETS, Progress, Totals};
+pub use run::{Outcome, run};
+pub use setup::settings;
+pub use signals::stop_on_signals;

@@ -1,0 +1,208 @@
+//! `evenkeel run`: learn while labelling, from the newest checkpoint to the end of the input.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::progress::Progress;
+use super::record::Files;
+use super::setup::{self, Ends};
+use crate::checkpoint::{self, Checkpoint, Decision, Digest, RunLock, Store};
+use crate::config::Plan;
+use crate::connector::{
+    Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema,
+};
+use crate::error::Error;
+use crate::flow::{self, Control, FlowError, Schedule, Sinks, Worker};
+use crate::learner::{Learner, Nursery, Part, Settings};
+use crate::network;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The input was read to its end.
+    Finished,
+    /// An earlier run had already done so; nothing was done.
+    AlreadyFinished,
+    /// It was asked to stop and can go on from its last checkpoint.
+    Stopped,
+}
+
+/// Called when a checkpoint has been kept, with the seconds it took.
+pub type OnKept = Arc<dyn Fn(f64) + Send + Sync>;
+/// Called after every epoch of every worker.
+pub type OnEpoch = Arc<dyn Fn(&flow::EpochReport) + Send + Sync>;
+
+/// Runs a plan to the end of its input or until `control` is asked to stop. `fresh` forgets what earlier runs left.
+///
+/// # Errors
+/// Whatever stopped it; the last checkpoint holds.
+pub fn run(
+    plan: &Plan,
+    fresh: bool,
+    control: &Arc<Control>,
+    progress: &Arc<Progress>,
+    on_epoch: OnEpoch,
+    on_kept: OnKept,
+) -> Result<Outcome, Error> {
+    let ends = setup::open(plan)?;
+    let lock = RunLock::acquire(plan.run_dir())?;
+    let folders = [plan.assignments_dir().to_path_buf(), plan.drift_dir(), plan.dead_letters_dir()];
+    if fresh {
+        checkpoint::clear(plan.checkpoint_dir())?;
+        for folder in &folders {
+            ParquetSink::clear(folder)?;
+        }
+    }
+    let digest = setup::digest(plan, &ends.catalog.digest())?;
+    let store = Store::open(plan.checkpoint_dir(), plan.checkpoint().keep)?;
+    let resume = resume(&store, &digest)?;
+    match &resume {
+        Some(checkpoint) if checkpoint.finished => return Ok(Outcome::AlreadyFinished),
+        Some(checkpoint) => {
+            tracing::info!(checkpoint = checkpoint.id, model_version = checkpoint.model_version, "resuming");
+        }
+        None => refuse_leftovers(&folders)?,
+    }
+    let next_id = checkpoint::list(plan.checkpoint_dir())?.iter().map(|listed| listed.id + 1).max().unwrap_or(1);
+    let rows = setup::epoch_rows(plan);
+    let epochs_per_pass = ends.catalog.total_rows().div_ceil(rows as u64) + 1;
+    let job = Arc::new(Job {
+        settings: Arc::new(setup::settings(plan)),
+        nursery: Nursery::default(),
+        plan: plan.clone(),
+        ends,
+        resume,
+        store,
+        next_id,
+        digest,
+        rows,
+        epochs_per_pass,
+        progress: Arc::clone(progress),
+        on_epoch,
+        on_kept,
+    });
+    let workers = plan.workers();
+    flow::run(workers, control, move |index| job.worker(Share { index, peers: workers }))?;
+    drop(lock);
+    Ok(if control.stopping() { Outcome::Stopped } else { Outcome::Finished })
+}
+
+/// The checkpoint to go on from, if there is one.
+fn resume(store: &Store, digest: &Digest) -> Result<Option<Checkpoint>, Error> {
+    match checkpoint::resolve(&store.verify()?, digest) {
+        Decision::Fresh => Ok(None),
+        Decision::Resume { id } => Ok(Some(store.load(id)?)),
+        Decision::FallBack { bad, to } => {
+            for (id, reason) in bad {
+                tracing::error!(checkpoint = id, reason, "checkpoint is damaged and set aside; the previous one is used");
+                store.set_aside(id)?;
+            }
+            Ok(Some(store.load(to)?))
+        }
+        Decision::Refuse { reason } => Err(Error::Refused(reason)),
+    }
+}
+
+/// Output without a checkpoint that knows it would be written twice.
+fn refuse_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
+    for folder in folders {
+        let folder = folder.as_ref();
+        if ParquetSink::holds_output(folder)? {
+            return Err(Error::Connector(crate::connector::ConnectorError::Inconsistent {
+                path: folder.to_path_buf(),
+                problem: "there is output but no checkpoint that knows it; move it away or start with --fresh".to_owned(),
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// All that the workers of a run are made from.
+struct Job {
+    plan: Plan,
+    settings: Arc<Settings>,
+    nursery: Nursery,
+    ends: Ends,
+    resume: Option<Checkpoint>,
+    store: Store,
+    next_id: u64,
+    digest: Digest,
+    rows: usize,
+    epochs_per_pass: u64,
+    progress: Arc<Progress>,
+    on_epoch: OnEpoch,
+    on_kept: OnKept,
+}
+
+impl Job {
+    fn worker(&self, share: Share) -> Result<Worker, FlowError> {
+        let plan = &self.plan;
+        let local = self.resume.as_ref().map(|checkpoint| &checkpoint.locals[share.index]);
+        let pace = Pace::Ordered { rows: self.rows };
+        let source = ParquetSource::open(Arc::clone(&self.ends.catalog), self.ends.columns.clone(), share, pace)?;
+        let mut featurize = plan.features().open();
+        if let Some(local) = local {
+            featurize.restore(&local.featurizer).map_err(FlowError::Featurizer)?;
+        }
+        let token = |sink: usize| local.and_then(|local| local.sinks.get(sink)).map(Vec::as_slice);
+        let open = |dir: &Path, schema, sink| {
+            ParquetSink::open(dir, share.index, schema, plan.sink().roll_mb, plan.sink().roll_s, token(sink))
+        };
+        let assignments = open(plan.assignments_dir(), Arc::clone(&self.ends.assignments), 0)?;
+        let sinks = Sinks {
+            assignments: (Box::new(assignments), Arc::clone(&self.ends.assignments)),
+            drift: (Box::new(open(&plan.drift_dir(), drift_schema(), 1)?), drift_schema()),
+            dead_letters: Box::new(open(&plan.dead_letters_dir(), dead_letter_schema(), 2)?),
+            on_error: plan.dead_letters().clone(),
+        };
+        let (progress, on_epoch) = (Arc::clone(&self.progress), Arc::clone(&self.on_epoch));
+        Ok(Worker {
+            source: Box::new(source),
+            featurize,
+            replica: Box::new(self.replica(share)?),
+            sinks,
+            schedule: self.schedule(),
+            meter: Arc::new(move |report| {
+                progress.epoch(report);
+                on_epoch(report);
+            }),
+            record: Box::new(self.record(share)?),
+        })
+    }
+
+    fn replica(&self, share: Share) -> Result<Learner, FlowError> {
+        let part = Part { index: share.index, peers: share.peers };
+        let device = network::open(self.settings.backend)
+            .map_err(|error| crate::replica::ReplicaError::Model(error.to_string()))?;
+        let (settings, nursery) = (Arc::clone(&self.settings), self.nursery.clone());
+        Ok(match &self.resume {
+            None => Learner::new(settings, part, nursery, device),
+            Some(checkpoint) => Learner::restore(&checkpoint.replica, settings, part, nursery, device)?,
+        })
+    }
+
+    fn schedule(&self) -> Schedule {
+        let keep = self.plan.checkpoint();
+        Schedule {
+            first_epoch: self.resume.as_ref().map_or(0, |checkpoint| checkpoint.epoch),
+            epochs_per_pass: Some(self.epochs_per_pass),
+            passes: self.plan.learning().passes as u64,
+            rows_per_pass: self.ends.catalog.total_rows(),
+            checkpoint_epochs: keep.every_rows.div_ceil(self.plan.learning().chunk_rows as u64).max(1),
+            checkpoint_interval: Duration::from_secs_f64(keep.every_s),
+        }
+    }
+
+    fn record(&self, share: Share) -> Result<Files, FlowError> {
+        let store = (share.index == 0).then(|| self.store.clone());
+        Ok(Files {
+            store,
+            next_id: self.next_id,
+            digest: self.digest.clone(),
+            epochs_per_pass: self.epochs_per_pass,
+            progress: Arc::clone(&self.progress),
+            on_kept: Arc::clone(&self.on_kept),
+        })
+    }
+}

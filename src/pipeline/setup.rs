@@ -1,0 +1,102 @@
+//! From a plan to what the workers need.
+
+use std::sync::Arc;
+
+use arrow_schema::{FieldRef, SchemaRef};
+
+use crate::checkpoint::Digest;
+use crate::config::Plan;
+use crate::connector::{InputDigest, ParquetCatalog, assignment_schema};
+use crate::data::Features;
+use crate::error::Error;
+use crate::learner::{Nearness, Settings};
+use crate::network::Backend;
+
+/// The learner's share of a plan.
+#[must_use]
+pub fn settings(plan: &Plan) -> Settings {
+    Settings {
+        model: plan.model().clone(),
+        method: plan.method().clone(),
+        backend: if plan.model().backend == "libtorch" { Backend::Libtorch } else { Backend::Flex },
+        balance: plan.balance().clone(),
+        learning: plan.learning().clone(),
+        scale: plan.features().scale().clone(),
+        nearness: nearness(plan.features()),
+        drift: plan.drift().clone(),
+        seed: plan.seed(),
+    }
+}
+
+fn nearness(features: &Features) -> Nearness {
+    if features.window().is_some() || !features.time().is_empty() {
+        Nearness::Time(features.max_gap_ns())
+    } else if features.key().is_empty() {
+        Nearness::Features
+    } else {
+        Nearness::Arrival
+    }
+}
+
+/// The opened input and the columns of the output.
+pub(super) struct Ends {
+    pub(super) catalog: Arc<ParquetCatalog>,
+    pub(super) columns: Vec<String>,
+    pub(super) assignments: SchemaRef,
+}
+
+/// Opens the input and checks it against what the pipeline asks for.
+pub(super) fn open(plan: &Plan) -> Result<Ends, Error> {
+    let columns = plan.features().wanted_columns();
+    let catalog = ParquetCatalog::open(plan.source(), &columns)?;
+    plan.features().check_schema(catalog.schema())?;
+    let extras = plan.features().extra_fields(catalog.schema())?;
+    let extras: Vec<FieldRef> = extras.into_iter().map(Arc::new).collect();
+    let assignments = assignment_schema(&extras)?;
+    Ok(Ends { catalog: Arc::new(catalog), columns, assignments })
+}
+
+/// Input rows of all workers in one epoch: about one chunk of model rows.
+pub(super) fn epoch_rows(plan: &Plan) -> usize {
+    let hop = plan.features().window().map_or(1, |window| window.hop());
+    plan.learning().chunk_rows * hop.max(1)
+}
+
+/// Tables and keys that results depend on.
+const CARRIED: [&str; 8] =
+    ["pipeline.name", "pipeline.seed", "features.", "model.", "balance.", "learning.", "objective.", "drift."];
+/// Tables and keys that a model cannot be used without.
+const MODELLED: [&str; 5] = ["features.columns", "features.window.", "features.scale.", "model.", "objective."];
+
+/// The settings whose full path begins with one of `prefixes`, as text.
+fn settings_under(plan: &Plan, prefixes: &[&str]) -> Result<Digest, Error> {
+    fn walk(path: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    walk(&path, value, out);
+                }
+            }
+            other => out.push((path.to_owned(), other.to_string())),
+        }
+    }
+    let effective = toml::Value::try_from(plan.effective()).map_err(|error| Error::Internal(error.to_string()))?;
+    let mut all = Vec::new();
+    walk("", &effective, &mut all);
+    Ok(all.into_iter().filter(|(path, _)| prefixes.iter().any(|prefix| path.starts_with(prefix))).collect())
+}
+
+/// Every setting that a frozen model cannot be used with another value of.
+pub(super) fn modelled(plan: &Plan) -> Result<Digest, Error> {
+    settings_under(plan, &MODELLED)
+}
+
+/// Every setting that a checkpoint cannot carry across a change.
+pub(super) fn digest(plan: &Plan, input: &InputDigest) -> Result<Digest, Error> {
+    let mut digest = settings_under(plan, &CARRIED)?;
+    digest.insert("pipeline.workers", plan.workers().to_string());
+    let files = input.files.iter().map(|file| format!("{} ({} rows, {} bytes)", file.name, file.rows, file.bytes));
+    digest.insert("source.parquet.files", files.collect::<Vec<_>>().join(", "));
+    Ok(digest)
+}
