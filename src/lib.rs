@@ -3,3 +3,4 @@
 pub mod connector;
 pub mod data;
 pub mod stats;
+pub mod telemetry;
