@@ -2,5 +2,6 @@
 
 pub mod connector;
 pub mod data;
+pub mod serve;
 pub mod stats;
 pub mod telemetry;
