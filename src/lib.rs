@@ -10,5 +10,8 @@ pub mod flow;
 pub mod learner;
 pub mod network;
 pub mod objective;
+pub mod pipeline;
 pub mod replica;
+pub mod serve;
 pub mod stats;
+pub mod telemetry;
