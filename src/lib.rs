@@ -4,4 +4,5 @@ pub mod config;
 pub mod connector;
 pub mod data;
 pub mod learner;
+pub mod report;
 pub mod stats;
