@@ -24,8 +24,8 @@ fn pipelines() -> Vec<PathBuf> {
 fn every_pipeline_file_is_valid() {
     assert!(pipelines().len() >= 2);
     for file in pipelines() {
-        let plan = config::load(&file, &[]).and_then(config::Config::check);
-        let plan = plan.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let written = config::load(&file, &[]).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let plan = written.check().unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         assert_eq!(plan.name(), file.file_stem().unwrap(), "a pipeline is named like its file");
     }
 }

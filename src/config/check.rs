@@ -1,7 +1,7 @@
 //! Every rule of what makes sense.
 
 use super::names::nearest;
-use super::{Config, ConfigError, Plan, Rules};
+use super::{Config, Plan, Rules};
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, Target};
 
 /// A rule that a configuration breaks.
@@ -161,7 +161,7 @@ impl Config {
     ///
     /// # Errors
     /// With all rules that are broken.
-    pub fn check(self) -> Result<Plan, ConfigError> {
+    pub fn check(self) -> Result<Plan, Rules> {
         let mut broken = Vec::new();
         self.check_ends(&mut broken);
         check_model(&self.model, &mut broken);
@@ -169,7 +169,7 @@ impl Config {
         check_learning(&self.learning, self.model.clusters, &mut broken);
         match self.source.parquet.clone() {
             Some(source) if broken.is_empty() => Ok(Plan::new(self, source)),
-            _ => Err(Rules(broken).into()),
+            _ => Err(Rules(broken)),
         }
     }
 

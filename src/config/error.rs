@@ -75,8 +75,13 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It says something that makes no sense.
-    #[error(transparent)]
-    Rules(#[from] Rules),
+    #[error("{}", lines(&.rules.0.iter().map(|rule| format!("{file}: {rule}")).collect::<Vec<_>>()))]
+    Rules {
+        /// As given.
+        file: String,
+        /// What it says.
+        rules: Rules,
+    },
 }
 
 /// All rules a configuration breaks, at least one.

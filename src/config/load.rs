@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::names::Names;
 use super::positions::{Positions, join, line_and_column};
 use super::substitute::substitute;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Plan};
 
 /// Reads a pipeline file.
 ///
@@ -28,6 +28,15 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Config, ConfigError> {
         Err(source) => return Err(ConfigError::Read { file, source }),
     };
     parse(&file, &text, sets, &|name| std::env::var(name).ok())
+}
+
+/// Reads a pipeline file and checks every rule: [`load`], then [`Config::check`].
+///
+/// # Errors
+/// As [`load`], and if a rule is broken.
+pub fn open(path: &Path, sets: &[String]) -> Result<Plan, ConfigError> {
+    let config = load(path, sets)?;
+    config.check().map_err(|rules| ConfigError::Rules { file: path.display().to_string(), rules })
 }
 
 /// [`load`] without the outside world, for any set of tables.

@@ -20,7 +20,7 @@ mod tables;
 pub use check::Rule;
 pub use checkpoint::CheckpointParameters;
 pub use error::{ConfigError, Rules, UnknownKey};
-pub use load::load;
+pub use load::{load, open};
 pub use plan::Plan;
 pub use secret::Secret;
 pub use tables::{

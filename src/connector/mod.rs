@@ -5,11 +5,37 @@
 //! A [`Sink`] is written in two phases: [`prepare`](Sink::prepare) makes everything so far durable but invisible and returns
 //! a token for the checkpoint; [`commit`](Sink::commit) makes it visible once that checkpoint is durable.
 
+mod digest;
 mod error;
+mod hive;
+mod input_file;
+mod memory;
+mod nearest;
+#[cfg(feature = "s3")]
+mod object_storage;
+mod output;
 mod parameters;
+mod parquet_catalog;
+mod parquet_sink;
+mod parquet_source;
+mod paths;
+mod plan;
+#[cfg(test)]
+mod sample;
 
+pub use digest::{FileDigest, InputDigest};
 pub use error::ConnectorError;
+pub use input_file::InputFile;
+pub use memory::{MemoryOutput, MemorySink, MemorySource};
+pub use output::{
+    Column, SCHEMA_VERSION, assignment_columns, assignment_schema, dead_letter_batch, dead_letter_columns,
+    dead_letter_schema, describe, drift_columns, drift_schema,
+};
 pub use parameters::{DeadLetterParameters, OnError, ParquetSinkParameters, ParquetSourceParameters};
+pub use parquet_catalog::ParquetCatalog;
+pub use parquet_sink::{Manifest, OffsetRange, ParquetSink, PartFile};
+pub use parquet_source::ParquetSource;
+pub use paths::resolve;
 
 use arrow_array::RecordBatch;
 

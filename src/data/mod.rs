@@ -3,10 +3,28 @@
 //! Records come in from a connector, [`featurize`](Featurize) turns them into a [`Minibatch`] of [`Row`]s, and what cannot
 //! become a row is a [`DeadLetter`]: every input row ends in exactly one of the two.
 
+mod check;
+mod columns;
+mod error;
 mod minibatch;
+mod missing;
+mod owner;
 mod parameters;
 mod row;
+mod schema;
+#[cfg(test)]
+mod shared_data;
+mod statistics;
+mod vector;
+mod window;
 
+pub use check::{Features, Window};
+pub use columns::{REASONS, record_as_json};
+pub use error::FeatureError;
 pub use minibatch::{DeadLetter, Featurize, Minibatch, Records};
+pub use owner::owner;
 pub use parameters::{FeatureParameters, Missing, ScaleMethod, ScaleParameters, ScalePer, WindowParameters};
 pub use row::{Coordinates, Row};
+pub use statistics::Statistics;
+pub use vector::VectorFeaturizer;
+pub use window::WindowFeaturizer;

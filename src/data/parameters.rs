@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FeatureParameters {
-    /// FixedSizeList/List<Float32> or numeric scalar columns, concatenated in this order. Left out with a window.
+    /// `FixedSizeList`/`List<Float32>` or numeric scalar columns, concatenated in this order. Left out with a window.
     pub columns: Vec<String>,
     /// What happens to rows with null, NaN or infinite features.
     pub missing: Missing,

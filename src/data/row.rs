@@ -29,5 +29,21 @@ pub struct Row {
     /// Event time in nanoseconds since the epoch, UTC.
     pub event_time: Option<i64>,
     /// Raw (unscaled) features, all finite.
+    #[serde(with = "little_endian")]
     pub features: Vec<f32>,
+}
+
+/// Features as one block of bytes: a reservoir of them is written with every checkpoint.
+mod little_endian {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(features: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = features.iter().flat_map(|x| x.to_le_bytes()).collect();
+        serializer.serialize_bytes(&bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+        let bytes = <&[u8]>::deserialize(deserializer)?;
+        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
 }

@@ -1,5 +1,33 @@
 //! One model replica: what it may be told, how it learns and how it assigns.
+//!
+//! [`Learner`] is the online recipe's skeleton, the same for every [objective](crate::objective): rows are held until the
+//! first model has been fitted on them, then every row is assigned by the model as it stands and learned from afterwards, in
+//! chunks of a fixed number of rows with replay from a [reservoir](Reservoir). Now and then a challenger is fitted
+//! from scratch beside the stream and replaces the model if it scores higher without labels. [`Frozen`] only assigns.
 
+mod fit;
+mod frozen;
+#[expect(clippy::module_inception, reason = "the room is named after its one resident")]
+mod learner;
+mod noise;
+mod nursery;
+mod online;
+mod pack;
 mod parameters;
+mod refresh;
+mod reservoir;
+mod sample;
+mod scaler;
+mod settings;
+mod snapshot;
+mod trainer;
+mod update;
+mod watch;
 
+pub use frozen::Frozen;
+pub use learner::Learner;
+pub use nursery::Nursery;
 pub use parameters::{BalanceParameters, LearningParameters, ModelParameters, PerKey, Target};
+pub use reservoir::{Nearness, Reservoir};
+pub use settings::{Method, Settings};
+pub use trainer::Part;

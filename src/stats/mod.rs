@@ -1,10 +1,19 @@
-//! Arithmetic on plain slices; knows no rows, no time and no tensors.
+//! Arithmetic on plain slices: no rows, no networks, no clocks.
+//!
+//! Everything here is deterministic; what has a state can be serialised and continued elsewhere with the same results.
 //!
 //! `agreement` compares two labelings of the same rows and measures how even the sizes are; `hungarian` is the matching
 //! behind it.
 
 mod agreement;
+pub mod bounds;
+pub mod coherence;
+pub mod drift;
 mod hungarian;
+pub mod kmeans;
+pub mod principal;
+pub mod projection;
+pub mod random;
 
 pub use agreement::{Contingency, imbalance_factor, normalised_entropy};
 pub use hungarian::{Cost, maximum_matching, minimum_matching};

@@ -1,0 +1,18 @@
+//! The command line: one file per command, each with its arguments and `execute`.
+//!
+//! Standard output carries data and summaries, standard error carries messages.
+
+pub mod arguments;
+pub mod assign;
+pub mod checkpoint;
+pub mod completions;
+pub mod evaluate;
+mod launch;
+pub mod logging;
+pub mod report;
+pub mod run;
+pub mod schema;
+pub mod validate;
+
+pub use arguments::{Arguments, Command};
+pub use launch::run;

@@ -1,0 +1,60 @@
+//! `evenkeel validate`.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::json;
+
+use super::run::PipelineArguments;
+use crate::config::Plan;
+use crate::error::Error;
+
+/// Arguments of `evenkeel validate`.
+#[derive(Clone, Debug, Args)]
+pub struct ValidateArguments {
+    /// What to check.
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// Print the configuration that would be run, defaults filled in and secrets redacted, as TOML.
+    #[arg(long, conflicts_with = "json")]
+    pub effective: bool,
+    /// Print the verdict and the effective configuration as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Checks a pipeline file and says what is wrong with it.
+///
+/// # Errors
+/// If it is not valid, or if standard output cannot be written.
+pub fn execute(arguments: &ValidateArguments) -> Result<(), Error> {
+    let file = arguments.pipeline.file.display();
+    let checked = check(&arguments.pipeline);
+    let mut output = io::stdout().lock();
+    if arguments.json {
+        let verdict = match &checked {
+            Ok(plan) => {
+                let effective = serde_json::to_value(plan.effective()).map_err(|e| Error::Internal(e.to_string()))?;
+                json!({ "file": file.to_string(), "valid": true, "problems": [], "effective": effective })
+            }
+            Err(error) => {
+                let problems: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+                json!({ "file": file.to_string(), "valid": false, "problems": problems })
+            }
+        };
+        writeln!(output, "{verdict:#}")?;
+    }
+    let plan = checked?;
+    if arguments.effective {
+        let text = plan.effective().to_toml().map_err(|e| Error::Internal(e.to_string()))?;
+        output.write_all(text.as_bytes())?;
+    } else if !arguments.json {
+        writeln!(output, "{file} is valid")?;
+    }
+    Ok(())
+}
+
+/// Everything that can be found out without reading a row.
+fn check(pipeline: &PipelineArguments) -> Result<Plan, Error> {
+    pipeline.plan()
+}

@@ -1,0 +1,138 @@
+//! Everything that can end a command, and the exit code it ends with.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io;
+
+use crate::config::ConfigError;
+use crate::connector::ConnectorError;
+
+/// Exit codes, after BSD's `sysexits.h`.
+pub mod exit {
+    /// The command line is wrong.
+    pub const USAGE: u8 = 64;
+    /// The input is not what it should be; fewer rows than clusters included.
+    pub const BAD_DATA: u8 = 65;
+    /// The input is not there.
+    pub const NO_INPUT: u8 = 66;
+    /// A service cannot be reached.
+    pub const UNAVAILABLE: u8 = 69;
+    /// A fault of this program.
+    pub const INTERNAL: u8 = 70;
+    /// An output cannot be created.
+    pub const CANNOT_CREATE: u8 = 73;
+    /// Reading or writing failed.
+    pub const IO: u8 = 74;
+    /// The pipeline file is wrong.
+    pub const CONFIGURATION: u8 = 78;
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The pipeline file.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Input or output.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+    /// The command line, beyond what its parser checks.
+    #[error("{0}")]
+    Usage(String),
+    /// Input that is readable but cannot be used.
+    #[error("{0}")]
+    BadData(String),
+    /// Standard output.
+    #[error("cannot write to standard output")]
+    Output(#[from] io::Error),
+    /// A broken promise inside the program.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// What the process exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(ConfigError::NoInput { .. }) => exit::NO_INPUT,
+            Self::Config(ConfigError::Read { .. }) => exit::IO,
+            Self::Config(ConfigError::Override { .. }) | Self::Usage(_) => exit::USAGE,
+            Self::Config(_) => exit::CONFIGURATION,
+            Self::Connector(ConnectorError::NoInput { .. }) => exit::NO_INPUT,
+            Self::Connector(ConnectorError::Create { .. }) => exit::CANNOT_CREATE,
+            Self::Connector(ConnectorError::Write { .. }) | Self::Output(_) => exit::IO,
+            Self::Connector(_) | Self::BadData(_) => exit::BAD_DATA,
+            Self::Internal(_) => exit::INTERNAL,
+        }
+    }
+
+    /// Whether it only says that whoever read the output has left, as `head` does: no failure of ours.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The message for people: `error: …` for each line of it, then `caused by: …` for each cause it does not tell itself.
+    pub fn report(&self) -> String {
+        let mut told = self.to_string();
+        let mut text: String = told.lines().map(|line| format!("error: {line}\n")).collect();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            if !told.ends_with(&message) {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "caused by: {message}");
+            }
+            told = message;
+            cause = error.source();
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn denied() -> io::Error {
+        io::Error::new(io::ErrorKind::PermissionDenied, "permission denied")
+    }
+
+    #[test]
+    fn every_kind_of_fault_has_its_exit_code() {
+        let place = || "p.toml".to_owned();
+        let codes = [
+            (Error::Usage(place()), 64),
+            (ConfigError::Override { argument: place(), problem: place() }.into(), 64),
+            (Error::BadData(place()), 65),
+            (ConnectorError::Unreadable { file: place(), problem: place() }.into(), 65),
+            (ConnectorError::Column { column: place(), file: place(), problem: place() }.into(), 65),
+            (ConfigError::NoInput { file: place() }.into(), 66),
+            (ConnectorError::NoInput { path: place(), problem: place() }.into(), 66),
+            (Error::Internal(place()), 70),
+            (ConnectorError::Create { path: PathBuf::new(), source: denied() }.into(), 73),
+            (ConnectorError::Write { path: PathBuf::new(), source: denied() }.into(), 74),
+            (ConfigError::Read { file: place(), source: denied() }.into(), 74),
+            (Error::Output(denied()), 74),
+            (ConfigError::Missing { place: place(), key: place() }.into(), 78),
+        ];
+        for (error, code) in codes {
+            assert_eq!(error.exit_code(), code, "{error}");
+        }
+    }
+
+    #[test]
+    fn causes_follow_the_message_once() {
+        let read: Error = ConfigError::Read { file: "p.toml".to_owned(), source: denied() }.into();
+        assert_eq!(read.report(), "error: cannot read p.toml\ncaused by: permission denied\n");
+        let create: Error = ConnectorError::Create { path: PathBuf::from("out"), source: denied() }.into();
+        assert_eq!(create.report(), "error: cannot create out: permission denied\n");
+    }
+
+    #[test]
+    fn only_a_broken_pipe_is_forgiven() {
+        assert!(Error::Output(io::ErrorKind::BrokenPipe.into()).is_broken_pipe());
+        assert!(!Error::Output(denied()).is_broken_pipe());
+    }
+}

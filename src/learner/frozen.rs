@@ -1,0 +1,92 @@
+//! A model that labels and does not learn.
+
+use std::sync::Arc;
+
+use super::learner::Learner;
+use super::online::verdict;
+use super::trainer::{Item, Part};
+use crate::network::{Tensor, values};
+use crate::replica::{Arrival, Output, Replica, ReplicaError, Status, Step};
+
+/// The frozen state of a learner: rows go through it at full inference speed, each worker taking its part of them.
+pub struct Frozen {
+    learner: Learner,
+    matrices: Vec<Tensor<2>>,
+    outlier_distance: f32,
+    rows: u64,
+    pending: Vec<Arrival>,
+    output: Output,
+}
+
+/// Rows that go through the network at once: activations of this many stay in the cache.
+const BLOCK: usize = 256;
+
+impl Frozen {
+    /// Freezes a learner that has a model.
+    ///
+    /// # Errors
+    /// If it is still warming up.
+    pub fn new(learner: Learner) -> Result<Self, ReplicaError> {
+        let Some(online) = &learner.online else {
+            return Err(ReplicaError::Snapshot("it was taken during warm-up and holds no model yet".to_owned()));
+        };
+        let matrices = online.bench.objective.layout().tensors(&online.teacher, &online.bench.device);
+        let outlier_distance = online.watch.outlier_distance();
+        Ok(Self { learner, matrices, outlier_distance, rows: 0, pending: Vec::new(), output: Output::default() })
+    }
+
+    /// Assigns `arrivals`, of which this worker emits its part.
+    fn assign(&mut self, arrivals: &[Arrival]) {
+        let Some(online) = &self.learner.online else { return };
+        let clusters = self.learner.settings.model.clusters;
+        // A key that was never seen is scaled by the warm-up statistics.
+        let number = |key: &Arc<str>| self.learner.keys.get(key).copied().unwrap_or(u32::MAX);
+        let own = self.learner.part.of(arrivals.len());
+        for block in arrivals[own].chunks(BLOCK) {
+            let items: Vec<Item> = block.iter().map(|a| (Arc::clone(&a.row), number(&a.row.key))).collect();
+            let rows = online.bench.matrix(&items, &online.scaler, &online.bench.device);
+            let inference = online.bench.objective.infer(&self.matrices, rows);
+            let (scores, distances) = (values(inference.scores), values(inference.distances));
+            let lines = scores.chunks_exact(clusters).zip(distances.chunks_exact(clusters));
+            for (arrival, (scores, distances)) in block.iter().zip(lines) {
+                let verdict = verdict(scores, distances, &online.prices);
+                let version = self.learner.version;
+                self.output.assigned.push(verdict.assigned(arrival.clone(), false, self.outlier_distance, version));
+            }
+        }
+    }
+
+    /// The same state with another part of the work.
+    #[must_use]
+    pub fn with_part(mut self, part: Part) -> Self {
+        self.learner.part = part;
+        self
+    }
+}
+
+impl Replica for Frozen {
+    fn begin(&mut self, arrivals: Vec<Arrival>) {
+        self.pending = arrivals;
+    }
+
+    fn end(&mut self) {}
+
+    fn advance(&mut self, _total: Option<Vec<f32>>) -> Result<Step, ReplicaError> {
+        let arrivals = std::mem::take(&mut self.pending);
+        self.rows += arrivals.len() as u64;
+        self.assign(&arrivals);
+        Ok(Step::Done)
+    }
+
+    fn take(&mut self) -> Output {
+        std::mem::take(&mut self.output)
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        self.learner.snapshot()
+    }
+
+    fn status(&self) -> Status {
+        Status { rows: self.rows, ..self.learner.status() }
+    }
+}

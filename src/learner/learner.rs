@@ -1,0 +1,272 @@
+//! The learning replica: warm-up, predict then train, refresh.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::noise::Noise;
+use super::nursery::Nursery;
+use super::online::{Online, direction, verdict};
+use super::reservoir::Reservoir;
+use super::sample::Sample;
+use super::scaler::Scaler;
+use super::settings::Settings;
+use super::trainer::{Item, Part, Trained, Workbench};
+use super::update::Phase;
+use super::watch::{Sight, Watch};
+use crate::network::{Device, values};
+use crate::replica::{Arrival, Output, Replica, ReplicaError, Status, Step};
+use crate::stats::random::stream;
+
+/// One worker's copy of the model, learning as it goes.
+pub struct Learner {
+    pub(super) settings: Arc<Settings>,
+    pub(super) part: Part,
+    pub(super) nursery: Nursery,
+    pub(super) device: Device,
+    pub(super) keys: HashMap<Arc<str>, u32>,
+    pub(super) names: Vec<Arc<str>>,
+    pub(super) version: i64,
+    /// Rows learned from, warm-up included.
+    pub(super) seen: u64,
+    /// Steps left out because the gradient was not finite.
+    pub(super) skipped: u64,
+    /// Event time before which no more rows are learned from, and how many of the current second were.
+    pub(super) quota: (i64, u64),
+    pub(super) held: Vec<Arrival>,
+    pub(super) online: Option<Box<Online>>,
+    pub(super) phase: Phase,
+    output: Output,
+}
+
+impl Learner {
+    /// A replica that has seen nothing.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, part: Part, nursery: Nursery, device: Device) -> Self {
+        Self {
+            settings,
+            part,
+            nursery,
+            device,
+            keys: HashMap::new(),
+            names: Vec::new(),
+            version: 0,
+            seen: 0,
+            skipped: 0,
+            quota: (i64::MIN, 0),
+            held: Vec::new(),
+            online: None,
+            phase: Phase::Idle,
+            output: Output::default(),
+        }
+    }
+
+    fn item(&mut self, arrival: &Arrival) -> Item {
+        let row = Arc::clone(&arrival.row);
+        let next = self.names.len() as u32;
+        let key = *self.keys.entry(Arc::clone(&row.key)).or_insert_with(|| {
+            self.names.push(Arc::clone(&row.key));
+            next
+        });
+        (row, key)
+    }
+
+    /// Fits the first model on the held rows and lets them go.
+    pub(super) fn warm_up(&mut self) -> Result<(), ReplicaError> {
+        let clusters = self.settings.model.clusters;
+        if self.held.len() < clusters {
+            return Err(ReplicaError::TooFewRows { rows: self.held.len(), clusters });
+        }
+        let held = std::mem::take(&mut self.held);
+        let items: Vec<Item> = held.iter().map(|arrival| self.item(arrival)).collect();
+        let rows: Vec<(u32, &[f32])> = items.iter().map(|(row, key)| (*key, row.features.as_slice())).collect();
+        let scaler = Scaler::new(self.settings.scale.clone(), &rows);
+        let width = scaler.width();
+        let bench = Workbench {
+            objective: self.settings.objective(width),
+            device: self.device.clone(),
+            noise: Arc::new(Noise::new(self.settings.seed, width)),
+        };
+        let mut reservoir = Reservoir::new(self.settings.learning.reservoir_rows, self.settings.nearness);
+        let mut samples: Vec<Sample> = Vec::with_capacity(items.len());
+        let mut rng = stream(self.settings.seed, "reservoir", 0);
+        for (row, key) in &items {
+            let direction = direction(&scaler, self.settings.nearness, row, *key);
+            let sample = reservoir.admit(Arc::clone(row), *key, direction.as_deref(), &mut samples);
+            match direction {
+                // Nearest rows are known only among anchors.
+                Some(direction) => reservoir.insert(sample, Some(direction), &mut rng),
+                None => samples.push(sample),
+            }
+        }
+        for sample in &samples {
+            reservoir.insert(sample.clone(), None, &mut rng);
+        }
+        let pool = if samples.is_empty() { reservoir.anchors().to_vec() } else { samples };
+        let (pool, scaler) = (Arc::new(pool), Arc::new(scaler));
+        let target = self.settings.target(&vec![1.0 / clusters as f64; clusters]);
+        let job = self.start_fit(&bench, 0, self.settings.learning.warmup_steps, &pool, &scaler, &target)?;
+        let (parameters, _, _) = self.best(&bench, job.results()?, &pool, &scaler, 0);
+        let trained = Trained::new(bench.objective.as_ref(), parameters.clone());
+        let watch = Watch::new(&bench, &parameters, &items, &scaler, &self.settings.drift, self.settings.seed);
+        self.version = 1;
+        self.seen = items.len() as u64;
+        let first = self.settings.learning.warmup_rows.max(items.len()) as f64 * self.settings.learning.refresh_growth;
+        let mut online = Box::new(Online {
+            bench,
+            scaler: Arc::unwrap_or_clone(scaler),
+            reservoir,
+            trained,
+            teacher: parameters,
+            waiting: Vec::new(),
+            watch,
+            prices: vec![0.0; clusters],
+            violation: 0.0,
+            next_refresh: first as u64,
+            refresh: None,
+        });
+        if let Some((min, max)) = self.bounds() {
+            let costs = online.costs(Part::WHOLE);
+            online.price(&costs, min, max);
+        }
+        self.online = Some(online);
+        self.assign(&held, &items, true);
+        Ok(())
+    }
+
+    /// The bounds on shares, if there are any.
+    pub(super) fn bounds(&self) -> Option<(f64, f64)> {
+        let balance = &self.settings.balance;
+        match (balance.min_share, balance.max_share) {
+            (None, None) => None,
+            (min, max) => Some((min.unwrap_or(0.0), max.unwrap_or(1.0))),
+        }
+    }
+
+    /// Assigns rows with the model as it stands. Every worker assigns all of them, because shares and drift are replicated and
+    /// a forward pass costs less than an exchange; each emits its own part.
+    fn assign(&mut self, arrivals: &[Arrival], items: &[Item], warmup: bool) {
+        let Some(online) = &mut self.online else { return };
+        let clusters = self.settings.model.clusters;
+        let own = self.part.of(arrivals.len());
+        let limit = online.watch.outlier_distance();
+        let mut sights = Vec::with_capacity(items.len());
+        for (start, block) in items.chunks(512).enumerate().map(|(i, block)| (i * 512, block)) {
+            let inference = online.bench.infer(&online.teacher, block, &online.scaler);
+            let (scores, distances) = (values(inference.scores), values(inference.distances));
+            let lines = scores.chunks_exact(clusters).zip(distances.chunks_exact(clusters));
+            for (i, (scores, distances)) in lines.enumerate().map(|(i, line)| (start + i, line)) {
+                let verdict = verdict(scores, distances, &online.prices);
+                sights.push(Sight {
+                    cluster: verdict.cluster as u32,
+                    moved: verdict.cluster != verdict.natural,
+                    distance: verdict.distance,
+                });
+                if own.contains(&i) {
+                    self.output.assigned.push(verdict.assigned(arrivals[i].clone(), warmup, limit, self.version));
+                }
+            }
+        }
+        let events = online.watch.observe(&online.bench, arrivals, items, &sights, &online.scaler, self.version);
+        self.output.drift.extend(events);
+    }
+
+    /// Whether the cap on rows learned from still has room for a row of this event time.
+    fn within_quota(&mut self, event_time: Option<i64>) -> bool {
+        let cap = self.settings.learning.max_rows_per_s;
+        let Some(time) = event_time.filter(|_| cap > 0) else { return true };
+        let second = time.div_euclid(1_000_000_000);
+        if second > self.quota.0 {
+            self.quota = (second, 0);
+        }
+        self.quota.1 += 1;
+        self.quota.1 <= cap
+    }
+
+    /// Holds, assigns and admits the rows of an epoch.
+    pub(super) fn begin_epoch(&mut self, mut arrivals: Vec<Arrival>) -> Result<(), ReplicaError> {
+        if self.online.is_none() {
+            let missing = self.settings.learning.warmup_rows.saturating_sub(self.held.len()).min(arrivals.len());
+            let rest = arrivals.split_off(missing);
+            self.held.append(&mut arrivals);
+            if self.held.len() < self.settings.learning.warmup_rows {
+                return Ok(());
+            }
+            self.warm_up()?;
+            arrivals = rest;
+        }
+        if arrivals.is_empty() {
+            return Ok(());
+        }
+        let items: Vec<Item> = arrivals.iter().map(|arrival| self.item(arrival)).collect();
+        self.assign(&arrivals, &items, false);
+        for (row, key) in items {
+            if !self.within_quota(row.event_time) {
+                continue;
+            }
+            let Some(online) = &mut self.online else { continue };
+            let direction = direction(&online.scaler, self.settings.nearness, &row, key);
+            let sample = online.reservoir.admit(row, key, direction.as_deref(), &mut online.waiting);
+            online.waiting.push(sample);
+        }
+        Ok(())
+    }
+
+    /// All steps of an update are done: statistics, reservoir, version, refresh.
+    pub(super) fn finish_update(&mut self, chunk: Vec<Sample>) -> Result<(), ReplicaError> {
+        let seed = self.settings.seed;
+        let Some(online) = &mut self.online else { return Ok(()) };
+        let rows: Vec<(u32, &[f32])> = chunk.iter().map(|s| (s.key, s.row.features.as_slice())).collect();
+        online.scaler.absorb(&rows);
+        self.seen += chunk.len() as u64;
+        let mut rng = stream(seed, "reservoir", self.seen);
+        for sample in chunk {
+            let direction = direction(&online.scaler, self.settings.nearness, &sample.row, sample.key);
+            online.reservoir.insert(sample, direction, &mut rng);
+        }
+        self.version += 1;
+        self.refresh(false)
+    }
+}
+
+impl Replica for Learner {
+    fn begin(&mut self, arrivals: Vec<Arrival>) {
+        self.phase = Phase::Begin(arrivals);
+    }
+
+    fn end(&mut self) {
+        self.phase = Phase::End;
+    }
+
+    fn advance(&mut self, mut total: Option<Vec<f32>>) -> Result<Step, ReplicaError> {
+        loop {
+            let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+            let (next, step) = self.step(phase, total.take())?;
+            self.phase = next;
+            if let Some(step) = step {
+                return Ok(step);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Output {
+        std::mem::take(&mut self.output)
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        self.pack()
+    }
+
+    fn status(&self) -> Status {
+        let mut status = Status {
+            model_version: self.version,
+            warming: self.online.is_none(),
+            rows: self.seen + self.held.len() as u64,
+            ..Status::default()
+        };
+        if let Some(online) = &self.online {
+            online.watch.report(&mut status, self.settings.model.clusters);
+            status.violation = online.violation;
+        }
+        status
+    }
+}

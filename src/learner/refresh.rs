@@ -1,0 +1,147 @@
+//! Fresh fits: the first model and its challengers.
+
+use std::sync::Arc;
+
+use super::fit::{FitPlan, fit, judged, score};
+use super::learner::Learner;
+use super::nursery::{Job, Training};
+use super::online::{Online, Refresh};
+use super::parameters::PerKey;
+use super::sample::Sample;
+use super::scaler::Scaler;
+use super::trainer::{Item, Trained, Workbench};
+use crate::replica::ReplicaError;
+use crate::stats::maximum_matching;
+use crate::stats::random::stream;
+
+/// A challenger is promoted this many updates after its fit began, so that no result depends on how fast it was.
+const REFRESH_UPDATES: u64 = 16;
+/// Rows from which the distance between refreshes doubles.
+const DOUBLING_ROWS: u64 = 4_000;
+
+/// A network, its score, and its labels of the judged rows.
+type Judged = (Vec<f32>, f64, Vec<u32>);
+
+impl Learner {
+    /// Candidates differ in their seed; where every device is said to show every cluster, every second one lets device balance
+    /// fade (online-recipe.md, Part II, section 2.8).
+    fn plans(&self, number: u64, steps: usize) -> Vec<FitPlan> {
+        let per_key = self.settings.balance.per_key;
+        let kind = |candidate: usize| match per_key {
+            PerKey::Constant if candidate % 2 == 1 => PerKey::Fading,
+            other => other,
+        };
+        (0..self.settings.learning.candidates)
+            .map(|candidate| FitPlan { steps, number, candidate, per_key: kind(candidate) })
+            .collect()
+    }
+
+    pub(super) fn start_fit(
+        &self,
+        bench: &Workbench,
+        number: u64,
+        steps: usize,
+        pool: &Arc<Vec<Sample>>,
+        scaler: &Arc<Scaler>,
+        target: &[f32],
+    ) -> Result<Arc<Job>, ReplicaError> {
+        let plans = self.plans(number, steps);
+        let candidates = plans.len();
+        let (bench, settings, target) = (bench.clone(), Arc::clone(&self.settings), target.to_vec());
+        let (pool, scaler) = (Arc::clone(pool), Arc::clone(scaler));
+        let training: Training = Arc::new(move |candidate, progress| {
+            fit(&bench, &settings, plans[candidate], &pool, &scaler, &target, progress)
+        });
+        self.nursery.start(number, candidates, &training)
+    }
+
+    /// The candidate with the highest score on rows of `pool`.
+    pub(super) fn best(
+        &self,
+        bench: &Workbench,
+        results: Vec<Vec<f32>>,
+        pool: &[Sample],
+        scaler: &Scaler,
+        number: u64,
+    ) -> Judged {
+        let judged = judged(pool, &mut stream(self.settings.seed, "judge", number));
+        let mut best: Option<Judged> = None;
+        for parameters in results {
+            let (score, labels) = score(bench, &parameters, &judged, scaler);
+            if best.as_ref().is_none_or(|(_, old, _)| score > *old) {
+                best = Some((parameters, score, labels));
+            }
+        }
+        best.expect("at least one candidate")
+    }
+
+    /// Starts, paces or promotes a challenger. `last`: the input is over, the challenger is promoted now.
+    pub(super) fn refresh(&mut self, last: bool) -> Result<(), ReplicaError> {
+        let learning = &self.settings.learning;
+        let Some(mut online) = self.online.take() else { return Ok(()) };
+        let due = online.refresh.is_none() && !last && learning.refresh_steps > 0 && self.seen >= online.next_refresh;
+        if due {
+            let growth = if online.next_refresh as f64 * learning.refresh_growth < DOUBLING_ROWS as f64 {
+                learning.refresh_growth
+            } else {
+                learning.refresh_growth.max(2.0)
+            };
+            online.next_refresh = (online.next_refresh as f64 * growth) as u64;
+            online.refresh = Some(Refresh {
+                number: self.version as u64,
+                updates: 0,
+                pool: Arc::new(online.reservoir.anchors().to_vec()),
+                scaler: Arc::new(online.scaler.clone()),
+                target: self.settings.target(&online.watch.shares(self.settings.model.clusters)),
+                job: None,
+            });
+        }
+        if let Some(mut refresh) = online.refresh.take() {
+            let job = match refresh.job.take() {
+                Some(job) => job,
+                None => self.start_fit(
+                    &online.bench,
+                    refresh.number,
+                    learning.refresh_steps,
+                    &refresh.pool,
+                    &refresh.scaler,
+                    &refresh.target,
+                )?,
+            };
+            refresh.updates += u64::from(!due && !last);
+            if last || refresh.updates >= REFRESH_UPDATES {
+                let results = job.results()?;
+                self.challenge(&mut online, results, refresh.number);
+            } else {
+                job.pace(learning.refresh_steps * refresh.updates as usize / REFRESH_UPDATES as usize)?;
+                refresh.job = Some(job);
+                online.refresh = Some(refresh);
+            }
+        }
+        self.online = Some(online);
+        Ok(())
+    }
+
+    /// Replaces the model by the best candidate if that one scores higher on the reservoir.
+    fn challenge(&self, online: &mut Online, results: Vec<Vec<f32>>, number: u64) {
+        let clusters = self.settings.model.clusters;
+        let pool = online.reservoir.anchors();
+        let judged = judged(pool, &mut stream(self.settings.seed, "judge", number));
+        let (incumbent, old) = score(&online.bench, &online.teacher, &judged, &online.scaler);
+        let (mut rival, challenger, new) = self.best(&online.bench, results, pool, &online.scaler, number);
+        tracing::info!(incumbent, challenger, promoted = challenger > incumbent, "challenger compared");
+        if challenger <= incumbent {
+            return;
+        }
+        let mut agreement = vec![0i64; clusters * clusters];
+        for (new, old) in new.iter().zip(&old) {
+            agreement[*old as usize * clusters + *new as usize] += 1;
+        }
+        let order: Vec<usize> = maximum_matching(&agreement, clusters, clusters).into_iter().flatten().collect();
+        online.bench.objective.renumber(&mut rival, &order);
+        online.trained = Trained::new(online.bench.objective.as_ref(), rival.clone());
+        let rows: Vec<Item> = judged.0.iter().cloned().collect();
+        online.watch.refer(&online.bench, &rival, &rows, &online.scaler);
+        online.teacher = rival;
+    }
+}

@@ -1,0 +1,254 @@
+//! The horizon of balance and replay: a uniform sample of all rows so far, each with its neighbours in time.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::pack::{PackedSample, RowTable};
+use super::sample::{REACH, Sample};
+use crate::data::Row;
+
+/// How rows find their neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nearness {
+    /// By event time within the key, at most this many nanoseconds apart.
+    Time(i64),
+    /// By number of arrival within the key.
+    Arrival,
+    /// By cosine of standardised features: streams without keys and time.
+    Features,
+}
+
+/// Rows a key remembers beside the anchors, so that the next rows find their predecessors.
+const RECENT: usize = 2 * REACH;
+/// Nearest rows kept where there is neither key nor time.
+const NEAREST: usize = 5;
+
+/// Where a row stands: series, place, sequence number.
+type Stand = (Arc<str>, i64, u64);
+
+/// Uniform reservoir sampling (Vitter 1985, algorithm R) over rows that keep up to four neighbours on each side.
+///
+/// A row's neighbours are found when it arrives, among the anchors and the last rows of its key, and it becomes a neighbour of
+/// those in turn: rows that come late or shuffled still find theirs, and nothing outside the reservoir is ever needed.
+#[derive(Clone, Debug)]
+pub struct Reservoir {
+    capacity: usize,
+    nearness: Nearness,
+    seen: u64,
+    anchors: Vec<Sample>,
+    /// Sequence number of an anchor → its slot.
+    slots: HashMap<u64, usize>,
+    /// Per key, the anchors and the last rows in the order of time.
+    timelines: BTreeMap<u32, BTreeMap<Stand, Arc<Row>>>,
+    recent: BTreeMap<u32, VecDeque<Stand>>,
+    arrived: BTreeMap<u32, i64>,
+    /// Unit-length standardised features of each anchor, only for [`Nearness::Features`].
+    directions: Vec<Vec<f32>>,
+}
+
+impl Reservoir {
+    /// An empty reservoir of at most `capacity` anchors.
+    #[must_use]
+    pub fn new(capacity: usize, nearness: Nearness) -> Self {
+        Self {
+            capacity,
+            nearness,
+            seen: 0,
+            anchors: Vec::new(),
+            slots: HashMap::new(),
+            timelines: BTreeMap::new(),
+            recent: BTreeMap::new(),
+            arrived: BTreeMap::new(),
+            directions: Vec::new(),
+        }
+    }
+
+    /// The anchors.
+    #[must_use]
+    pub fn anchors(&self) -> &[Sample] {
+        &self.anchors
+    }
+
+    /// How neighbours are found.
+    #[must_use]
+    pub fn nearness(&self) -> Nearness {
+        self.nearness
+    }
+
+    /// A row has arrived: finds its neighbours and makes it one of theirs. `waiting` are rows that arrived before but have not
+    /// been learned from yet.
+    pub fn admit(&mut self, row: Arc<Row>, key: u32, direction: Option<&[f32]>, waiting: &mut [Sample]) -> Sample {
+        if let Some(direction) = direction {
+            let mut sample = Sample::new(row, key, 0);
+            for (anchor, other) in self.anchors.iter().zip(&self.directions) {
+                sample.befriend(distance(direction, other), &anchor.row, NEAREST);
+            }
+            return sample;
+        }
+        let arrived = self.arrived.entry(key).or_default();
+        let (place, gap) = match (self.nearness, row.event_time) {
+            (Nearness::Time(gap), Some(time)) => (time, gap),
+            _ => (*arrived, REACH as i64),
+        };
+        *arrived += 1;
+        let mut sample = Sample::new(Arc::clone(&row), key, place);
+        let timeline = self.timelines.entry(key).or_default();
+        let from = (Arc::clone(&row.series), place.saturating_sub(gap), 0);
+        let to = (Arc::clone(&row.series), place.saturating_add(gap), u64::MAX);
+        for ((_, at, sequence), near) in timeline.range(from..=to) {
+            sample.offer(*at, near);
+            match self.slots.get(sequence) {
+                Some(&slot) => self.anchors[slot].offer(place, &row),
+                None => {
+                    if let Some(other) = waiting.iter_mut().find(|w| w.row.sequence == *sequence) {
+                        other.offer(place, &row);
+                    }
+                }
+            }
+        }
+        let stand = sample.stand();
+        timeline.insert(stand.clone(), row);
+        let recent = self.recent.entry(key).or_default();
+        recent.push_back(stand);
+        if recent.len() > RECENT
+            && let Some(old) = recent.pop_front()
+            && !self.slots.contains_key(&old.2)
+        {
+            timeline.remove(&old);
+        }
+        sample
+    }
+
+    /// Lets a row that has been learned from take part in the draw.
+    pub fn insert(&mut self, sample: Sample, direction: Option<Vec<f32>>, rng: &mut ChaCha8Rng) {
+        self.seen += 1;
+        let slot = if self.anchors.len() < self.capacity {
+            self.anchors.len()
+        } else {
+            match usize::try_from(rng.random_range(0..self.seen)) {
+                Ok(slot) if slot < self.capacity => slot,
+                _ => return,
+            }
+        };
+        if direction.is_none() {
+            self.timelines.entry(sample.key).or_default().insert(sample.stand(), Arc::clone(&sample.row));
+        }
+        self.slots.insert(sample.row.sequence, slot);
+        if slot == self.anchors.len() {
+            self.anchors.push(sample);
+        } else {
+            let old = std::mem::replace(&mut self.anchors[slot], sample);
+            self.slots.remove(&old.row.sequence);
+            self.retire(&old);
+        }
+        if let Some(direction) = direction {
+            self.connect(slot, direction);
+        }
+    }
+
+    /// Takes a former anchor off its key's timeline unless it is among the key's last rows.
+    fn retire(&mut self, old: &Sample) {
+        let stand = old.stand();
+        if self.recent.get(&old.key).is_some_and(|recent| recent.contains(&stand)) {
+            return;
+        }
+        if let Some(timeline) = self.timelines.get_mut(&old.key) {
+            timeline.remove(&stand);
+        }
+    }
+
+    /// Makes the anchor in `slot` and all others neighbours where they are near enough.
+    fn connect(&mut self, slot: usize, direction: Vec<f32>) {
+        let row = Arc::clone(&self.anchors[slot].row);
+        let mut own = Sample::new(Arc::clone(&row), self.anchors[slot].key, 0);
+        for (i, (anchor, other)) in self.anchors.iter_mut().zip(&self.directions).enumerate() {
+            if i != slot {
+                let distance = distance(&direction, other);
+                anchor.befriend(distance, &row, NEAREST);
+                own.befriend(distance, &anchor.row, NEAREST);
+            }
+        }
+        self.anchors[slot] = own;
+        if slot == self.directions.len() {
+            self.directions.push(direction);
+        } else {
+            self.directions[slot] = direction;
+        }
+    }
+
+    /// The anchors of each key, by ascending key.
+    #[must_use]
+    pub fn by_key(&self) -> BTreeMap<u32, Vec<usize>> {
+        let mut groups = BTreeMap::<u32, Vec<usize>>::new();
+        for (i, anchor) in self.anchors.iter().enumerate() {
+            groups.entry(anchor.key).or_default().push(i);
+        }
+        groups
+    }
+
+    /// Everything a restart needs, with rows replaced by their numbers in `table`.
+    #[must_use]
+    pub fn pack(&self, table: &mut RowTable) -> PackedReservoir {
+        let rest = self.timelines.iter().flat_map(|(key, timeline)| timeline.iter().map(move |entry| (*key, entry)));
+        PackedReservoir {
+            capacity: self.capacity,
+            nearness: self.nearness,
+            seen: self.seen,
+            anchors: self.anchors.iter().map(|a| table.pack(a)).collect(),
+            rest: rest.map(|(key, (stand, row))| (key, stand.1, table.put(row))).collect(),
+            recent: self.recent.iter().map(|(key, stands)| (*key, stands.iter().cloned().collect())).collect(),
+            arrived: self.arrived.clone(),
+            directions: self.directions.clone(),
+        }
+    }
+
+    /// The reservoir that was packed.
+    ///
+    /// # Errors
+    /// If a row number is not in `rows`.
+    pub fn unpack(packed: PackedReservoir, rows: &[Arc<Row>]) -> Result<Self, String> {
+        let mut timelines = BTreeMap::<u32, BTreeMap<Stand, Arc<Row>>>::new();
+        for (key, place, number) in packed.rest {
+            let row = Arc::clone(rows.get(number as usize).ok_or("a row of the timeline is missing")?);
+            timelines.entry(key).or_default().insert((Arc::clone(&row.series), place, row.sequence), row);
+        }
+        let anchors = packed.anchors.into_iter().map(|a| a.unpack(rows)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            capacity: packed.capacity,
+            nearness: packed.nearness,
+            seen: packed.seen,
+            slots: anchors.iter().enumerate().map(|(slot, a)| (a.row.sequence, slot)).collect(),
+            anchors,
+            timelines,
+            recent: packed.recent.into_iter().map(|(key, stands)| (key, stands.into())).collect(),
+            arrived: packed.arrived,
+            directions: packed.directions,
+        })
+    }
+}
+
+/// `1 - cos` of two unit vectors, in billionths.
+fn distance(a: &[f32], b: &[f32]) -> i64 {
+    let cosine: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
+    (f64::from(1.0 - cosine) * 1e9) as i64
+}
+
+/// A [`Reservoir`] as it stands in a checkpoint.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PackedReservoir {
+    capacity: usize,
+    nearness: Nearness,
+    seen: u64,
+    anchors: Vec<PackedSample>,
+    rest: Vec<(u32, i64, u32)>,
+    recent: BTreeMap<u32, Vec<Stand>>,
+    arrived: BTreeMap<u32, i64>,
+    directions: Vec<Vec<f32>>,
+}
+
+#[cfg(test)]
+mod tests;

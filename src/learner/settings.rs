@@ -1,0 +1,82 @@
+//! Everything a replica is told before it sees a row.
+
+use std::sync::Arc;
+
+use super::parameters::{BalanceParameters, LearningParameters, ModelParameters, PerKey, Target};
+use super::reservoir::Nearness;
+use crate::data::ScaleParameters;
+use crate::network::Backend;
+use crate::objective::{AeCm, AeCmParameters, Even, EvenParameters, Objective};
+use crate::stats::drift::DriftParameters;
+
+/// Which method is learned, with its own parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// Our online recipe.
+    Even(EvenParameters),
+    /// Boubekki et al. 2021.
+    AeCm(AeCmParameters),
+}
+
+/// Checked parameters of a replica.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[model]`
+    pub model: ModelParameters,
+    /// The method that `model.objective` names.
+    pub method: Method,
+    /// What computes.
+    pub backend: Backend,
+    /// `[balance]`
+    pub balance: BalanceParameters,
+    /// `[learning]`
+    pub learning: LearningParameters,
+    /// `[features.scale]`
+    pub scale: ScaleParameters,
+    /// How rows find their neighbours.
+    pub nearness: Nearness,
+    /// `[drift]`
+    pub drift: DriftParameters,
+    /// The run's seed.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// The method for rows of `features` features.
+    #[must_use]
+    pub fn objective(&self, features: usize) -> Arc<dyn Objective> {
+        let ModelParameters { clusters, encoder, embedding, .. } = &self.model;
+        match &self.method {
+            Method::Even(p) => Arc::new(Even::new(features, encoder, *embedding, *clusters, p.clone())),
+            Method::AeCm(p) => Arc::new(AeCm::new(features, encoder, *embedding, *clusters, p.clone())),
+        }
+    }
+
+    /// The shares that training balances towards, `observed` being those of recent rows.
+    #[must_use]
+    pub fn target(&self, observed: &[f64]) -> Vec<f32> {
+        let clusters = self.model.clusters;
+        match &self.balance.target {
+            Target::Uniform => vec![1.0 / clusters as f32; clusters],
+            Target::Shares(shares) => shares.iter().map(|s| *s as f32).collect(),
+            // Half uniform, so that a cluster that has lost its rows can win some back.
+            Target::Observed => observed.iter().map(|s| (0.5 * s + 0.5 / clusters as f64) as f32).collect(),
+        }
+    }
+
+    /// Strength of device balance at `step` of `steps` of a fresh fit.
+    #[must_use]
+    pub fn device_balance(&self, kind: PerKey, step: usize, steps: usize) -> f32 {
+        match kind {
+            PerKey::Off => 0.0,
+            PerKey::Constant => 0.5,
+            PerKey::Fading => 0.5 * (1.0 - 2.0 * step as f32 / steps as f32).max(0.0),
+        }
+    }
+
+    /// Strength of device balance between fresh fits.
+    #[must_use]
+    pub fn online_device_balance(&self) -> f32 {
+        if self.balance.per_key == PerKey::Off { 0.0 } else { 0.1 }
+    }
+}

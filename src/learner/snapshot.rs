@@ -1,0 +1,201 @@
+//! A learner as bytes, and back.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use serde::{Deserialize, Serialize};
+
+use super::learner::Learner;
+use super::noise::Noise;
+use super::nursery::Nursery;
+use super::online::{Online, Refresh};
+use super::pack::{PackedSample, RowTable};
+use super::reservoir::{PackedReservoir, Reservoir};
+use super::scaler::Scaler;
+use super::settings::Settings;
+use super::trainer::{Part, Trained, Workbench};
+use super::watch::Watch;
+use crate::data::Row;
+use crate::network::Device;
+use crate::replica::{Arrival, ReplicaError};
+
+/// Everything replicated, each row once.
+#[derive(Serialize, Deserialize)]
+struct Frame {
+    rows: Vec<Arc<Row>>,
+    keys: Vec<Arc<str>>,
+    version: i64,
+    seen: u64,
+    skipped: u64,
+    quota: (i64, u64),
+    held: Vec<u32>,
+    /// The held rows' pass-through columns as an Arrow IPC stream.
+    extras: Option<Vec<u8>>,
+    online: Option<PackedOnline>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PackedOnline {
+    scaler: Scaler,
+    reservoir: PackedReservoir,
+    trained: Trained,
+    teacher: Vec<f32>,
+    waiting: Vec<PackedSample>,
+    watch: Watch,
+    prices: Vec<f32>,
+    violation: f64,
+    next_refresh: u64,
+    refresh: Option<PackedRefresh>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PackedRefresh {
+    number: u64,
+    updates: u64,
+    pool: Vec<PackedSample>,
+    scaler: Scaler,
+    target: Vec<f32>,
+}
+
+fn broken(problem: impl ToString) -> ReplicaError {
+    ReplicaError::Snapshot(problem.to_string())
+}
+
+impl Learner {
+    pub(super) fn pack(&self) -> Vec<u8> {
+        let mut table = RowTable::default();
+        let held = self.held.iter().map(|arrival| table.put(&arrival.row)).collect();
+        let online = self.online.as_ref().map(|online| PackedOnline {
+            scaler: online.scaler.clone(),
+            reservoir: online.reservoir.pack(&mut table),
+            trained: online.trained.clone(),
+            teacher: online.teacher.clone(),
+            waiting: online.waiting.iter().map(|sample| table.pack(sample)).collect(),
+            watch: online.watch.clone(),
+            prices: online.prices.clone(),
+            violation: online.violation,
+            next_refresh: online.next_refresh,
+            refresh: online.refresh.as_ref().map(|refresh| PackedRefresh {
+                number: refresh.number,
+                updates: refresh.updates,
+                pool: refresh.pool.iter().map(|sample| table.pack(sample)).collect(),
+                scaler: Scaler::clone(&refresh.scaler),
+                target: refresh.target.clone(),
+            }),
+        });
+        let frame = Frame {
+            rows: table.into_rows(),
+            keys: self.names.clone(),
+            version: self.version,
+            seen: self.seen,
+            skipped: self.skipped,
+            quota: self.quota,
+            held,
+            extras: extras(&self.held),
+            online,
+        };
+        postcard::to_stdvec(&frame).expect("plain data in memory can be written")
+    }
+
+    /// The learner that was packed, on any worker.
+    ///
+    /// # Errors
+    /// If the bytes are not a snapshot, or one of another network.
+    pub fn restore(
+        bytes: &[u8],
+        settings: Arc<Settings>,
+        part: Part,
+        nursery: Nursery,
+        device: Device,
+    ) -> Result<Self, ReplicaError> {
+        let frame: Frame = postcard::from_bytes(bytes).map_err(broken)?;
+        let mut learner = Self::new(settings, part, nursery, device);
+        learner.keys = frame.keys.iter().zip(0..).map(|(key, number)| (Arc::clone(key), number)).collect();
+        learner.names = frame.keys;
+        learner.version = frame.version;
+        learner.seen = frame.seen;
+        learner.skipped = frame.skipped;
+        learner.quota = frame.quota;
+        learner.held = held(&frame.held, &frame.rows, frame.extras.as_deref())?;
+        let Some(packed) = frame.online else { return Ok(learner) };
+        let unpack = |samples: Vec<PackedSample>| {
+            samples.into_iter().map(|s| s.unpack(&frame.rows)).collect::<Result<Vec<_>, _>>()
+        };
+        let width = packed.scaler.width();
+        let bench = Workbench {
+            objective: learner.settings.objective(width),
+            device: learner.device.clone(),
+            noise: Arc::new(Noise::new(learner.settings.seed, width)),
+        };
+        if packed.teacher.len() != bench.objective.layout().len() {
+            return Err(broken("it belongs to a network of another shape"));
+        }
+        let refresh = match packed.refresh {
+            None => None,
+            Some(refresh) => Some(Refresh {
+                number: refresh.number,
+                updates: refresh.updates,
+                pool: Arc::new(unpack(refresh.pool).map_err(broken)?),
+                scaler: Arc::new(refresh.scaler),
+                target: refresh.target,
+                job: None,
+            }),
+        };
+        learner.online = Some(Box::new(Online {
+            bench,
+            scaler: packed.scaler,
+            reservoir: Reservoir::unpack(packed.reservoir, &frame.rows).map_err(broken)?,
+            trained: packed.trained,
+            teacher: packed.teacher,
+            waiting: unpack(packed.waiting).map_err(broken)?,
+            watch: packed.watch,
+            prices: packed.prices,
+            violation: packed.violation,
+            next_refresh: packed.next_refresh,
+            refresh,
+        }));
+        Ok(learner)
+    }
+}
+
+/// The pass-through columns of held rows, gathered into one batch.
+fn extras(held: &[Arrival]) -> Option<Vec<u8>> {
+    let mut batches: Vec<&RecordBatch> = Vec::new();
+    let mut places = BTreeMap::new();
+    let mut picks = Vec::with_capacity(held.len());
+    for arrival in held {
+        let (batch, row) = arrival.extras.as_ref()?;
+        // Batches are told apart by where their first column lies: a clone shares its columns.
+        let address = batch.columns().first().map(|column| Arc::as_ptr(column).cast::<()>() as usize)?;
+        let place = *places.entry(address).or_insert_with(|| {
+            batches.push(batch);
+            batches.len() - 1
+        });
+        picks.push((place, *row));
+    }
+    let batch = arrow_select::interleave::interleave_record_batch(&batches, &picks).ok()?;
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).ok()?;
+    writer.write(&batch).ok()?;
+    writer.into_inner().ok()
+}
+
+fn held(numbers: &[u32], rows: &[Arc<Row>], extras: Option<&[u8]>) -> Result<Vec<Arrival>, ReplicaError> {
+    let batch = match extras {
+        None => None,
+        Some(bytes) => {
+            StreamReader::try_new(Cursor::new(bytes), None).map_err(broken)?.next().transpose().map_err(broken)?
+        }
+    };
+    let row = |number: u32| {
+        rows.get(number as usize).map(Arc::clone).ok_or_else(|| broken(format!("row {number} is missing")))
+    };
+    numbers
+        .iter()
+        .enumerate()
+        .map(|(i, number)| Ok(Arrival { row: row(*number)?, extras: batch.clone().map(|batch| (batch, i)) }))
+        .collect()
+}

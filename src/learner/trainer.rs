@@ -1,0 +1,336 @@
+//! One gradient step, cut where workers have to meet.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::noise::Noise;
+use super::sample::Sample;
+use super::scaler::Scaler;
+use crate::data::Row;
+use crate::network::{Adam, Device, Tensor, matrix, values};
+use crate::objective::{Context, Inference, Objective, Pass};
+use crate::stats::projection;
+use crate::stats::random::mix;
+
+/// Device prices are solved anew every so many steps.
+const PRICE_STEPS: u64 = 20;
+/// Rows of one device that its prices are solved on.
+const DEVICE_ROWS: usize = 60;
+/// Rows of all devices that prices are solved on.
+const MOST_DEVICE_ROWS: usize = 3_000;
+const DEVICE_ROUNDS: usize = 10;
+
+/// A row of a batch, and whose it is.
+pub type Item = (Arc<Row>, u32);
+
+/// Which part of a batch this worker computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// This worker.
+    pub index: usize,
+    /// All workers.
+    pub peers: usize,
+}
+
+impl Part {
+    /// The whole.
+    pub const WHOLE: Self = Self { index: 0, peers: 1 };
+
+    /// This worker's share of `count` things.
+    #[must_use]
+    pub fn of(self, count: usize) -> Range<usize> {
+        count * self.index / self.peers..count * (self.index + 1) / self.peers
+    }
+}
+
+/// Pairs of rows to learn from.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// First views.
+    pub first: Vec<Item>,
+    /// Second views: neighbours, or other rows.
+    pub second: Vec<Item>,
+    /// How many pairs at the start are fresh.
+    pub fresh: usize,
+    /// Seed of the augmentation.
+    pub seed: u64,
+    /// Whether clusters do not exist yet.
+    pub pretraining: bool,
+}
+
+impl Batch {
+    /// `fresh` samples, then `replayed` ones drawn from `pool`, each with its second view.
+    pub fn draw(fresh: &[Sample], pool: &[Sample], replayed: usize, neighbours: bool, rng: &mut ChaCha8Rng) -> Self {
+        let mut first = Vec::with_capacity(fresh.len() + replayed);
+        let mut second = Vec::with_capacity(fresh.len() + replayed);
+        let replayed = if pool.is_empty() { 0 } else { replayed };
+        for i in 0..fresh.len() + replayed {
+            let sample = fresh.get(i).unwrap_or_else(|| &pool[rng.random_range(0..pool.len())]);
+            first.push((Arc::clone(&sample.row), sample.key));
+            if neighbours {
+                let degree = sample.degree();
+                let pick = if degree == 0 { 0 } else { rng.random_range(0..degree) };
+                second.push((Arc::clone(sample.neighbour(pick)), sample.key));
+            } else {
+                let from = if pool.is_empty() { fresh } else { pool };
+                let other = &from[rng.random_range(0..from.len())];
+                second.push((Arc::clone(&other.row), other.key));
+            }
+        }
+        Self { first, second, fresh: fresh.len(), seed: rng.random(), pretraining: false }
+    }
+
+    fn rows(&self, pairs: Range<usize>) -> impl Iterator<Item = (usize, &Item)> {
+        let count = self.first.len();
+        let first = pairs.clone().map(|i| (i, &self.first[i]));
+        first.chain(pairs.map(move |i| (count + i, &self.second[i])))
+    }
+}
+
+/// What is trained, and what a step needs beside the batch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Trained {
+    /// All parameters of the network.
+    pub parameters: Vec<f32>,
+    /// The optimiser.
+    pub adam: Adam,
+    /// Device prices: key → `[clusters]`.
+    pub prices: BTreeMap<u32, Vec<f32>>,
+    /// Gradient steps since the fresh fit began.
+    pub steps: u64,
+}
+
+impl Trained {
+    /// An untrained network.
+    #[must_use]
+    pub fn new(objective: &dyn Objective, parameters: Vec<f32>) -> Self {
+        let adam = Adam::new(parameters.len(), objective.adam());
+        Self { parameters, adam, prices: BTreeMap::new(), steps: 0 }
+    }
+}
+
+/// The tools of a step: shared by the online updates and the fresh fits.
+#[derive(Clone)]
+pub struct Workbench {
+    /// The method.
+    pub objective: Arc<dyn Objective>,
+    /// Inference device.
+    pub device: Device,
+    /// Augmentation tables.
+    pub noise: Arc<Noise>,
+}
+
+/// A step between its forward and its backward half.
+pub struct Halfway {
+    pairs: Range<usize>,
+    leaves: Vec<Tensor<2>>,
+    pass: Pass,
+}
+
+impl Workbench {
+    /// Scales rows into one matrix.
+    pub fn matrix(&self, rows: &[Item], scaler: &Scaler, device: &Device) -> Tensor<2> {
+        let width = scaler.width();
+        let mut scaled = Vec::with_capacity(rows.len() * width);
+        for (row, key) in rows {
+            scaler.scale(*key, &row.features, &mut scaled);
+        }
+        matrix(scaled, rows.len(), width, device)
+    }
+
+    /// Runs rows through a network without learning.
+    #[must_use]
+    pub fn infer(&self, parameters: &[f32], rows: &[Item], scaler: &Scaler) -> Inference {
+        let matrices = self.objective.layout().tensors(parameters, &self.device);
+        self.objective.infer(&matrices, self.matrix(rows, scaler, &self.device))
+    }
+
+    /// The natural cluster of each row.
+    #[must_use]
+    pub fn labels(&self, parameters: &[f32], rows: &[Item], scaler: &Scaler) -> Vec<u32> {
+        let clusters = self.objective.clusters();
+        let mut labels = Vec::with_capacity(rows.len());
+        for block in rows.chunks(512) {
+            let scores = values(self.infer(parameters, block, scaler).scores);
+            labels.extend(scores.chunks_exact(clusters).map(|row| argmax(row) as u32));
+        }
+        labels
+    }
+
+    /// First half of a step: this worker's evidence, zero where other workers' rows stand.
+    #[must_use]
+    pub fn forward(&self, trained: &Trained, batch: &Batch, scaler: &Scaler, part: Part) -> (Halfway, Vec<f32>) {
+        let pairs = part.of(batch.first.len());
+        let views = self.objective.views();
+        let width = scaler.width();
+        let mut scaled = Vec::with_capacity(2 * pairs.len() * width);
+        for (place, (row, key)) in batch.rows(pairs.clone()) {
+            let start = scaled.len();
+            scaler.scale(*key, &row.features, &mut scaled);
+            let seed = mix(batch.seed ^ place as u64);
+            self.noise.disturb(&mut scaled[start..], seed, views.jitter, views.mask);
+        }
+        let device = self.device.clone().autodiff();
+        let leaves = self.objective.layout().leaves(&trained.parameters, &device);
+        let pass = self.objective.forward(&leaves, matrix(scaled, 2 * pairs.len(), width, &device));
+        let own = self.objective.evidence(&pass);
+        let line = own.len() / (2 * pairs.len()).max(1);
+        let line = if line == 0 { self.objective.clusters() } else { line };
+        let mut evidence = vec![0.0; 2 * batch.first.len() * line];
+        for ((place, _), row) in batch.rows(pairs.clone()).zip(own.chunks_exact(line)) {
+            evidence[place * line..(place + 1) * line].copy_from_slice(row);
+        }
+        (Halfway { pairs, leaves, pass }, evidence)
+    }
+
+    /// Second half of a step: this worker's part of the gradient, given everyone's evidence.
+    #[must_use]
+    pub fn backward(
+        &self,
+        halfway: &Halfway,
+        trained: &Trained,
+        batch: &Batch,
+        goal: &Goal<'_>,
+        evidence: &[f32],
+    ) -> Vec<f32> {
+        let layout = self.objective.layout();
+        if halfway.pairs.is_empty() {
+            return vec![0.0; layout.len()];
+        }
+        let clusters = self.objective.clusters();
+        let mut device_prices = vec![0.0; 2 * batch.first.len() * clusters];
+        if goal.device_balance > 0.0 {
+            for (place, (_, key)) in batch.rows(0..batch.first.len()) {
+                if let Some(prices) = trained.prices.get(key) {
+                    for (out, price) in device_prices[place * clusters..].iter_mut().zip(prices) {
+                        *out = goal.device_balance * price;
+                    }
+                }
+            }
+        }
+        let context = Context {
+            pairs: batch.first.len(),
+            slice: halfway.pairs.clone(),
+            fresh: batch.fresh,
+            evidence,
+            device_prices: &device_prices,
+            target: goal.target,
+            strength: goal.strength,
+            pretraining: batch.pretraining,
+        };
+        let loss = self.objective.loss(&halfway.leaves, &halfway.pass, &context);
+        layout.gradient(&loss, &halfway.leaves)
+    }
+
+    /// Whether device prices are to be solved before the next step.
+    #[must_use]
+    pub fn prices_due(&self, trained: &Trained, device_balance: f32) -> bool {
+        self.objective.code_temperature().is_some() && device_balance > 0.0 && trained.steps.is_multiple_of(PRICE_STEPS)
+    }
+
+    /// Up to 60 random rows of each device, device by device; some devices are left out when there are very many.
+    #[must_use]
+    pub fn device_rows(pool: &[Sample], rng: &mut ChaCha8Rng) -> Vec<(u32, usize, Vec<Item>)> {
+        let mut groups = BTreeMap::<u32, Vec<usize>>::new();
+        for (i, sample) in pool.iter().enumerate() {
+            groups.entry(sample.key).or_default().push(i);
+        }
+        if groups.len() < 2 {
+            return Vec::new();
+        }
+        let mut groups: Vec<(u32, Vec<usize>)> = groups.into_iter().collect();
+        if groups.len() * DEVICE_ROWS > MOST_DEVICE_ROWS {
+            groups.shuffle(rng);
+            groups.truncate(MOST_DEVICE_ROWS / DEVICE_ROWS);
+        }
+        groups
+            .into_iter()
+            .map(|(key, mut members)| {
+                let count = members.len();
+                let (picked, _) = members.partial_shuffle(rng, DEVICE_ROWS);
+                (key, count, picked.iter().map(|i| (Arc::clone(&pool[*i].row), key)).collect())
+            })
+            .collect()
+    }
+
+    /// This worker's scaled logits of the device rows, zero where other workers' rows stand.
+    #[must_use]
+    pub fn device_logits(
+        &self,
+        trained: &Trained,
+        groups: &[(u32, usize, Vec<Item>)],
+        scaler: &Scaler,
+        part: Part,
+    ) -> Vec<f32> {
+        let rows: Vec<Item> = groups.iter().flat_map(|(_, _, rows)| rows.iter().cloned()).collect();
+        let clusters = self.objective.clusters();
+        let mut logits = vec![0.0; rows.len() * clusters];
+        let own = part.of(rows.len());
+        let temperature = self.objective.code_temperature().unwrap_or(1.0);
+        for start in own.clone().step_by(512) {
+            let end = (start + 512).min(own.end);
+            let scores = values(self.infer(&trained.parameters, &rows[start..end], scaler).scores);
+            for (out, score) in logits[start * clusters..end * clusters].iter_mut().zip(scores) {
+                *out = score / temperature;
+            }
+        }
+        logits
+    }
+}
+
+/// Solves the device prices from zero: global prices first, then per device what it takes to bring that device's mean
+/// responsibilities to the target, centred and shrunk.
+///
+/// ```text
+/// U_d = (v - mean v) · n_d/(n_d + 30)
+/// ```
+///
+/// Source: online-recipe.md, Part II, section 2.6b.
+#[must_use]
+pub fn device_prices(groups: &[(u32, usize, Vec<Item>)], logits: &[f32], target: &[f32]) -> BTreeMap<u32, Vec<f32>> {
+    let clusters = target.len();
+    let global = projection::prices(logits, target, DEVICE_ROUNDS);
+    let mut start = 0;
+    let mut table = BTreeMap::new();
+    for (key, count, rows) in groups {
+        let end = start + rows.len() * clusters;
+        let shifted: Vec<f32> = logits[start..end]
+            .chunks_exact(clusters)
+            .flat_map(|row| row.iter().zip(&global).map(|(l, g)| l - g))
+            .collect();
+        let mut prices = projection::prices(&shifted, target, DEVICE_ROUNDS);
+        projection::soften(&mut prices, *count as f32 / (*count as f32 + 30.0));
+        table.insert(*key, prices);
+        start = end;
+    }
+    table
+}
+
+/// What a step strives for.
+#[derive(Clone, Copy, Debug)]
+pub struct Goal<'a> {
+    /// Shares: `[clusters]`.
+    pub target: &'a [f32],
+    /// Strength of the balance.
+    pub strength: f32,
+    /// Strength of the device balance.
+    pub device_balance: f32,
+}
+
+/// Index of the largest value, the lowest of several.
+#[must_use]
+pub fn argmax(row: &[f32]) -> usize {
+    let mut best = 0;
+    for (i, value) in row.iter().enumerate() {
+        if *value > row[best] {
+            best = i;
+        }
+    }
+    best
+}

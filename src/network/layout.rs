@@ -1,0 +1,148 @@
+//! Which matrix lies where in the flat parameter vector.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// How a matrix is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Uniform in `±1/sqrt(inputs)`: PyTorch's default for a linear layer, weights and biases alike.
+    Fan {
+        /// Inputs of the layer.
+        inputs: usize,
+    },
+    /// Uniform in `±sqrt(6/(rows + columns))` (Glorot and Bengio 2010).
+    Glorot,
+    /// Standard normal rows, scaled to length one.
+    UnitRows,
+    /// All zero.
+    Zeros,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    rows: usize,
+    columns: usize,
+    start: usize,
+    init: Init,
+}
+
+/// The matrices of a network, in the order in which they were added.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    slots: Vec<Slot>,
+    len: usize,
+}
+
+impl Layout {
+    /// Adds a matrix and returns its number.
+    pub fn push(&mut self, rows: usize, columns: usize, init: Init) -> usize {
+        self.slots.push(Slot { rows, columns, start: self.len, init });
+        self.len += rows * columns;
+        self.slots.len() - 1
+    }
+
+    /// Number of parameters.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no parameter.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Draws all parameters.
+    pub fn draw(&self, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.len);
+        for slot in &self.slots {
+            let count = slot.rows * slot.columns;
+            match slot.init {
+                Init::Fan { inputs } => {
+                    let bound = (inputs as f32).sqrt().recip();
+                    values.extend((0..count).map(|_| rng.random_range(-bound..=bound)));
+                }
+                Init::Glorot => {
+                    let bound = (6.0 / (slot.rows + slot.columns) as f32).sqrt();
+                    values.extend((0..count).map(|_| rng.random_range(-bound..=bound)));
+                }
+                Init::UnitRows => {
+                    for _ in 0..slot.rows {
+                        let row: Vec<f32> = (0..slot.columns).map(|_| normal(rng)).collect();
+                        let length = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+                        values.extend(row.iter().map(|v| v / length));
+                    }
+                }
+                Init::Zeros => values.extend(std::iter::repeat_n(0.0, count)),
+            }
+        }
+        values
+    }
+
+    /// The part of `values` that holds matrix `slot`, row-major.
+    #[must_use]
+    pub fn part<'a>(&self, values: &'a [f32], slot: usize) -> &'a [f32] {
+        let slot = &self.slots[slot];
+        &values[slot.start..slot.start + slot.rows * slot.columns]
+    }
+
+    /// Like [`part`](Self::part), to write.
+    pub fn part_mut<'a>(&self, values: &'a mut [f32], slot: usize) -> &'a mut [f32] {
+        let slot = &self.slots[slot];
+        &mut values[slot.start..slot.start + slot.rows * slot.columns]
+    }
+
+    /// Matrices for inference.
+    #[must_use]
+    pub fn tensors(&self, values: &[f32], device: &Device) -> Vec<Tensor<2>> {
+        self.slots
+            .iter()
+            .map(|s| matrix(values[s.start..s.start + s.rows * s.columns].to_vec(), s.rows, s.columns, device))
+            .collect()
+    }
+
+    /// Matrices that gradients are wanted for; `device` must be an autodiff one.
+    #[must_use]
+    pub fn leaves(&self, values: &[f32], device: &Device) -> Vec<Tensor<2>> {
+        self.tensors(values, device).into_iter().map(Tensor::require_grad).collect()
+    }
+
+    /// Gradients of `loss` with respect to `leaves`, flat, zero where the loss does not depend on a matrix.
+    #[must_use]
+    pub fn gradient(&self, loss: &Tensor<1>, leaves: &[Tensor<2>]) -> Vec<f32> {
+        let mut gradients = loss.backward();
+        let mut flat = Vec::with_capacity(self.len);
+        for (slot, leaf) in self.slots.iter().zip(leaves) {
+            match leaf.grad_remove(&mut gradients) {
+                Some(gradient) => flat.extend_from_slice(&values(gradient)),
+                None => flat.extend(std::iter::repeat_n(0.0, slot.rows * slot.columns)),
+            }
+        }
+        flat
+    }
+}
+
+/// Standard normal by Box and Muller (1958).
+fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    (radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()) as f32
+}
+
+/// A row-major matrix as a tensor.
+#[must_use]
+pub fn matrix(values: Vec<f32>, rows: usize, columns: usize, device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+}
+
+/// The elements of a tensor, row-major.
+#[must_use]
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data();
+    match data.try_into_vec::<f32>() {
+        Ok(values) => values,
+        Err(_) => unreachable!("tensors of this crate are f32"),
+    }
+}

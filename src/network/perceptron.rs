@@ -1,0 +1,56 @@
+//! A stack of linear layers.
+
+use burn::tensor::{Tensor, activation};
+
+use super::{Init, Layout};
+
+/// What stands between two layers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// `max(0, x)`
+    Relu,
+    /// `x` where positive, `slope·x` elsewhere.
+    LeakyRelu(f64),
+}
+
+/// A multi-layer perceptron whose last layer is linear.
+#[derive(Clone, Debug)]
+pub struct Perceptron {
+    layers: Vec<(usize, usize)>,
+    activation: Activation,
+}
+
+impl Perceptron {
+    /// Adds the layers `widths[0] → widths[1] → …` to `layout`.
+    #[must_use]
+    pub fn new(layout: &mut Layout, widths: &[usize], activation: Activation) -> Self {
+        let layers = widths
+            .windows(2)
+            .map(|w| {
+                let init = Init::Fan { inputs: w[0] };
+                (layout.push(w[0], w[1], init), layout.push(1, w[1], init))
+            })
+            .collect();
+        Self { layers, activation }
+    }
+
+    /// Runs the rows through all layers.
+    ///
+    /// # Shapes
+    /// - `rows`: `[rows, widths[0]]`
+    /// - output: `[rows, widths.last()]`
+    #[must_use]
+    pub fn forward(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Tensor<2> {
+        let mut x = rows;
+        for (i, (weight, bias)) in self.layers.iter().enumerate() {
+            if i > 0 {
+                x = match self.activation {
+                    Activation::Relu => activation::relu(x),
+                    Activation::LeakyRelu(slope) => activation::leaky_relu(x, slope),
+                };
+            }
+            x = x.matmul(matrices[*weight].clone()) + matrices[*bias].clone();
+        }
+        x
+    }
+}

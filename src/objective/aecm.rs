@@ -1,0 +1,189 @@
+//! AE-CM: an autoencoder whose code is clustered by a one-hidden-layer autoencoder.
+
+use burn::tensor::activation;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Context, Inference, Objective, Pass, Views, permute_rows};
+use crate::network::{Activation, AdamSettings, Init, Layout, Perceptron, Tensor, values};
+use crate::stats::kmeans;
+
+/// `[objective]` of `objective = "ae-cm"`: the authors' normalised-loss recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AeCmParameters {
+    /// Weight of the reconstruction.
+    pub beta: f64,
+    /// Weight of the orthonormality of the centroids.
+    pub lambda: f64,
+    /// Dirichlet prior on the mean responsibilities: above 1 keeps every cluster alive, 1 is off.
+    pub alpha: f64,
+    /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
+    pub pretraining: f64,
+}
+
+impl Default for AeCmParameters {
+    fn default() -> Self {
+        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, pretraining: 0.6 }
+    }
+}
+
+/// Boubekki, Kampffmeyer, Brefeld and Jenssen (2021), with the normalised loss of their PyTorch example:
+///
+/// ```text
+/// z = f(x)   x̂ = g(z)   γ = softmax(zW + b)   z̄ = γU + c   μ_k = U_k + c
+/// L = β·mean‖x - x̂‖² + 1/(B·M)·Σ_i ‖z_i - z̄_i‖² + 1/(B·M)·Σ_ik γ_ik(1-γ_ik)
+///     + λ·Σ_kl (μ_k·μ_l - [k=l])² + Σ_k (1-α)·ln(ḡ_k + 1e-10),          ḡ = mean_i γ_i
+/// ```
+///
+/// `ḡ` is that of the whole batch, all workers' rows; the loss is therefore the same on any number of workers.
+///
+/// Differences from the paper: `W, b` are seated as the responsibilities of an isotropic mixture around the k-means centroids
+/// (the authors use the pseudo-inverse of the centroids), and weights are averaged continuously by the learner's teacher
+/// instead of over one extra epoch.
+#[derive(Clone, Debug)]
+pub struct AeCm {
+    parameters: AeCmParameters,
+    layout: Layout,
+    encoder: Perceptron,
+    decoder: Perceptron,
+    weight: usize,
+    bias: usize,
+    centroids: usize,
+    offset: usize,
+    clusters: usize,
+    embedding: usize,
+}
+
+impl AeCm {
+    /// The mirrored autoencoder `features → hidden… → embedding` with a clustering module on its code.
+    #[must_use]
+    pub fn new(
+        features: usize,
+        hidden: &[usize],
+        embedding: usize,
+        clusters: usize,
+        parameters: AeCmParameters,
+    ) -> Self {
+        let mut layout = Layout::default();
+        let widths: Vec<usize> = [&[features], hidden, &[embedding]].concat();
+        let mirrored: Vec<usize> = widths.iter().rev().copied().collect();
+        let encoder = Perceptron::new(&mut layout, &widths, Activation::LeakyRelu(0.2));
+        let decoder = Perceptron::new(&mut layout, &mirrored, Activation::LeakyRelu(0.2));
+        let weight = layout.push(embedding, clusters, Init::Glorot);
+        let bias = layout.push(1, clusters, Init::Zeros);
+        let centroids = layout.push(clusters, embedding, Init::Glorot);
+        let offset = layout.push(1, embedding, Init::Zeros);
+        Self { parameters, layout, encoder, decoder, weight, bias, centroids, offset, clusters, embedding }
+    }
+
+    pub(super) fn logits(&self, matrices: &[Tensor<2>], embedding: Tensor<2>) -> Tensor<2> {
+        embedding.matmul(matrices[self.weight].clone()) + matrices[self.bias].clone()
+    }
+
+    fn means(&self, matrices: &[Tensor<2>]) -> Tensor<2> {
+        matrices[self.centroids].clone() + matrices[self.offset].clone()
+    }
+}
+
+/// `1` on the diagonal.
+fn identity(size: usize, like: &Tensor<2>) -> Tensor<2> {
+    let values = (0..size * size).map(|i| if i % (size + 1) == 0 { 1.0 } else { 0.0 }).collect();
+    crate::network::matrix(values, size, size, &like.device())
+}
+
+impl Objective for AeCm {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn clusters(&self) -> usize {
+        self.clusters
+    }
+
+    fn views(&self) -> Views {
+        Views { neighbours: false, jitter: 0.0, mask: 0.0 }
+    }
+
+    fn adam(&self) -> AdamSettings {
+        AdamSettings { epsilon: 1e-3, decay: 0.0, ..AdamSettings::default() }
+    }
+
+    fn pretraining(&self) -> f64 {
+        self.parameters.pretraining
+    }
+
+    fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {
+        let embedding = self.encoder.forward(matrices, rows);
+        let means = self.means(matrices);
+        let lengths = embedding.clone().square().sum_dim(1) + means.clone().square().sum_dim(1).transpose();
+        let distances = (lengths - embedding.clone().matmul(means.transpose()) * 2.0).clamp_min(0.0).sqrt();
+        Inference { scores: self.logits(matrices, embedding.clone()), embedding, distances }
+    }
+
+    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>) -> Pass {
+        let embedding = self.encoder.forward(leaves, rows.clone());
+        let head = activation::softmax(self.logits(leaves, embedding.clone()), 1);
+        Pass { input: rows, embedding, head }
+    }
+
+    fn evidence(&self, pass: &Pass) -> Vec<f32> {
+        values(pass.head.clone().inner())
+    }
+
+    fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
+        let rows = 2.0 * context.pairs as f64;
+        let features = pass.input.dims()[1] as f64;
+        let reconstructed = self.decoder.forward(leaves, pass.embedding.clone());
+        let error = (reconstructed - pass.input.clone()).square().sum();
+        let reconstruction = error * (self.parameters.beta / (rows * features));
+        if context.pretraining {
+            return reconstruction;
+        }
+        let gamma = pass.head.clone();
+        let per_code = 1.0 / (rows * self.embedding as f64);
+        let pulled = gamma.clone().matmul(leaves[self.centroids].clone()) + leaves[self.offset].clone();
+        let first = (pass.embedding.clone() - pulled).square().sum() * per_code;
+        let second = (gamma.clone() * (-gamma.clone() + 1.0)).sum() * per_code;
+        // This slice's part of a term that belongs to the whole batch.
+        let part = context.slice.len() as f64 / context.pairs as f64;
+        let means = self.means(leaves);
+        let gram = means.clone().matmul(means.transpose());
+        let third = (gram.clone() - identity(self.clusters, &gram)).square().sum() * (self.parameters.lambda * part);
+        // d/dγ of Σ_k (1-α) ln ḡ_k is (1-α)/(B·ḡ_k): linear in the slice once ḡ of the whole batch is known.
+        let slopes: Vec<f32> = (0..self.clusters)
+            .map(|k| {
+                let mass: f64 = context.evidence.iter().skip(k).step_by(self.clusters).map(|g| f64::from(*g)).sum();
+                ((1.0 - self.parameters.alpha) / (mass + rows * 1e-10)) as f32
+            })
+            .collect();
+        let fourth = (gamma * crate::network::matrix(slopes, 1, self.clusters, &gram.device())).sum();
+        reconstruction + first + second + third + fourth
+    }
+
+    fn seat(&self, parameters: &mut [f32], embeddings: &[f32], rng: &mut ChaCha8Rng) {
+        let width = self.embedding;
+        let solution = kmeans::fit(embeddings, width, self.clusters, 20, rng);
+        let variance = solution.inertia / (embeddings.len().max(1)) as f64;
+        let sharpness = (1.0 / variance.max(1e-6)) as f32;
+        let (mut weight, mut bias) = (vec![0.0; width * self.clusters], vec![0.0; self.clusters]);
+        for (k, centroid) in solution.centroids.chunks_exact(width).enumerate() {
+            for (d, value) in centroid.iter().enumerate() {
+                weight[d * self.clusters + k] = sharpness * value;
+            }
+            bias[k] = -0.5 * sharpness * centroid.iter().map(|v| v * v).sum::<f32>();
+        }
+        self.layout.part_mut(parameters, self.centroids).copy_from_slice(&solution.centroids);
+        self.layout.part_mut(parameters, self.offset).fill(0.0);
+        self.layout.part_mut(parameters, self.weight).copy_from_slice(&weight);
+        self.layout.part_mut(parameters, self.bias).copy_from_slice(&bias);
+    }
+
+    fn renumber(&self, parameters: &mut [f32], order: &[usize]) {
+        permute_rows(self.layout.part_mut(parameters, self.centroids), self.embedding, order);
+        permute_rows(self.layout.part_mut(parameters, self.bias), 1, order);
+        for row in self.layout.part_mut(parameters, self.weight).chunks_exact_mut(self.clusters) {
+            permute_rows(row, 1, order);
+        }
+    }
+}

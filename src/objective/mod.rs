@@ -1,0 +1,117 @@
+//! What is learned: published losses and our own behind one trait.
+//!
+//! An objective owns the shape of its network and its loss. It does not own optimisers, schedules, batches, scaling, replay
+//! or workers: those are the learner's and are the same for all. Terms that couple the rows of a batch read the *evidence*:
+//! a small matrix with one line per row of the whole batch, gathered from all workers before any of them differentiates.
+
+mod aecm;
+mod even;
+
+use std::ops::Range;
+
+pub use aecm::{AeCm, AeCmParameters};
+pub use even::{Even, EvenParameters};
+use rand_chacha::ChaCha8Rng;
+
+use crate::network::{AdamSettings, Layout, Tensor};
+
+/// What inference gives.
+#[derive(Clone, Debug)]
+pub struct Inference {
+    /// `[rows, embedding]`
+    pub embedding: Tensor<2>,
+    /// Logarithms of the responsibilities up to a constant per row: `[rows, clusters]`; the largest is the natural cluster.
+    pub scores: Tensor<2>,
+    /// Distance of each embedding to each centroid: `[rows, clusters]`
+    pub distances: Tensor<2>,
+}
+
+/// A forward pass whose graph is still alive.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// Scaled rows: `[rows, features]`
+    pub input: Tensor<2>,
+    /// `[rows, embedding]`
+    pub embedding: Tensor<2>,
+    /// What the clustering head gives; its meaning is the objective's.
+    pub head: Tensor<2>,
+}
+
+/// What a loss may know beside its own pass.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// Pairs in the whole batch. Rows `i` and `pairs + i` of the batch are the two views of pair `i`.
+    pub pairs: usize,
+    /// The pairs of this pass; its rows are the first views of these pairs, then the second ones.
+    pub slice: Range<usize>,
+    /// How many pairs at the start of the batch are fresh from the stream, not replayed.
+    pub fresh: usize,
+    /// Evidence of all rows of the batch: `[2·pairs, evidence_width]`.
+    pub evidence: &'a [f32],
+    /// What device balance subtracts from the scaled logits: `[2·pairs, clusters]`.
+    pub device_prices: &'a [f32],
+    /// Shares that training balances towards: `[clusters]`.
+    pub target: &'a [f32],
+    /// Strength of the balance.
+    pub strength: f32,
+    /// Whether clusters do not exist yet.
+    pub pretraining: bool,
+}
+
+/// How views of a row are made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Views {
+    /// Whether the second view is a neighbour in time (else another random row).
+    pub neighbours: bool,
+    /// Standard deviation of the noise added to scaled features.
+    pub jitter: f32,
+    /// Each row drops its features with a probability drawn from `0..mask`.
+    pub mask: f32,
+}
+
+/// A clustering method.
+///
+/// A sixth one costs one file and one line where the pipeline is read.
+pub trait Objective: Send + Sync {
+    /// The matrices of the network.
+    fn layout(&self) -> &Layout;
+    /// Number of clusters.
+    fn clusters(&self) -> usize;
+    /// How views are made.
+    fn views(&self) -> Views;
+    /// Constants of the optimiser.
+    fn adam(&self) -> AdamSettings {
+        AdamSettings::default()
+    }
+    /// Share of a fresh fit's steps before clusters are seated; 0 if they are there from the start.
+    fn pretraining(&self) -> f64 {
+        0.0
+    }
+    /// Embeds and scores rows.
+    fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference;
+    /// Runs a batch slice forward.
+    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>) -> Pass;
+    /// What other rows of the batch must know about these: `[rows, evidence_width]`, row-major, detached.
+    fn evidence(&self, pass: &Pass) -> Vec<f32>;
+    /// The slice's part of the loss: the parts of all slices add up to the loss of the batch.
+    fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1>;
+    /// The temperature that scaled logits are divided by when device prices are solved; `None` if the method has none.
+    fn code_temperature(&self) -> Option<f32> {
+        None
+    }
+    /// Puts clusters where the embeddings are, after pretraining. `embeddings`: `[rows, embedding]`.
+    fn seat(&self, _parameters: &mut [f32], _embeddings: &[f32], _rng: &mut ChaCha8Rng) {}
+    /// Renumbers clusters: new cluster `k` is the old `order[k]`.
+    fn renumber(&self, parameters: &mut [f32], order: &[usize]);
+}
+
+/// `order[k]`-th rows of a row-major matrix in place.
+fn permute_rows(matrix: &mut [f32], width: usize, order: &[usize]) {
+    let old = matrix.to_vec();
+    for (row, from) in matrix.chunks_exact_mut(width).zip(order) {
+        row.copy_from_slice(&old[from * width..(from + 1) * width]);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The seam between time and learning: the dataflow knows no tensors, the learner knows no timestamps.
+//!
+//! A replica is a deterministic state machine that every worker runs on the same rows in the same order. What differs between
+//! workers is only which slice of a pass each of them computes; the pieces meet as **sums**: [`Replica::advance`] hands out a
+//! vector, the dataflow adds the vectors of all workers in worker order and hands the total back. A matrix whose rows were
+//! computed on different workers is a sum of zero-padded ones. So all replicas stay bitwise equal, and the number of workers
+//! changes nothing but the order of additions.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+use crate::data::Row;
+
+/// A row with the columns that are only passed through.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// What is learned from.
+    pub row: Arc<Row>,
+    /// The batch that holds its label and pass-through columns, and its place there.
+    pub extras: Option<(RecordBatch, usize)>,
+}
+
+/// An assigned row.
+#[derive(Clone, Debug)]
+pub struct Assigned {
+    /// The row.
+    pub arrival: Arrival,
+    /// Durable cluster id.
+    pub cluster: u32,
+    /// The model's own choice, without the bounds.
+    pub natural_cluster: u32,
+    /// Extra distance paid for the bounds.
+    pub balance_cost: f32,
+    /// Whether the model had seen the row before.
+    pub warmup: bool,
+    /// Largest responsibility.
+    pub confidence: f32,
+    /// Distance to the assigned centroid.
+    pub distance: f32,
+    /// Whether that distance is beyond the outlier quantile.
+    pub outlier: bool,
+    /// The model that produced this.
+    pub model_version: i64,
+}
+
+/// A drift detector's verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DriftEvent {
+    /// Event time of the newest row in the window.
+    pub event_time: Option<i64>,
+    /// Which detector.
+    pub signal: &'static str,
+    /// Its statistic.
+    pub score: f64,
+    /// What the statistic was compared with; nothing while calibrating.
+    pub threshold: Option<f64>,
+    /// Whether this is an alarm.
+    pub alarm: bool,
+    /// The cluster it is about, if it is about one.
+    pub cluster: Option<u32>,
+    /// The features that contributed most.
+    pub top_features: Vec<u32>,
+    /// The model that was watched.
+    pub model_version: i64,
+}
+
+/// What a replica wants next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Add this to the other workers' vectors and call `advance` with the total.
+    Exchange(Vec<f32>),
+    /// The epoch is finished.
+    Done,
+}
+
+/// What an epoch gave, on this worker.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// This worker's slice of the rows.
+    pub assigned: Vec<Assigned>,
+    /// Drift events; the same on every worker.
+    pub drift: Vec<DriftEvent>,
+}
+
+/// Numbers for people and dashboards; the same on every worker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// Model version.
+    pub model_version: i64,
+    /// Whether the first model is not there yet.
+    pub warming: bool,
+    /// Rows seen.
+    pub rows: u64,
+    /// Shares of recent rows per cluster.
+    pub shares: Vec<f64>,
+    /// Largest excess of a share over its bounds.
+    pub violation: f64,
+    /// Share of recent rows that the bounds moved.
+    pub displaced: f64,
+    /// Reconstruction error of recent rows.
+    pub reconstruction: f64,
+    /// Total variance of recent embeddings.
+    pub embedding_variance: f64,
+    /// Distance each centroid moved since the reference.
+    pub centroid_shift: Vec<f64>,
+    /// Newest score per signal.
+    pub drift_scores: Vec<(&'static str, f64)>,
+}
+
+/// Why a replica cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// The input ended before there were enough rows.
+    #[error(
+        "{rows} usable rows are fewer than the {clusters} clusters asked for: give more rows or lower model.clusters"
+    )]
+    TooFewRows {
+        /// Rows.
+        rows: usize,
+        /// Clusters.
+        clusters: usize,
+    },
+    /// A snapshot that does not fit.
+    #[error("the model snapshot cannot be read: {0}")]
+    Snapshot(String),
+    /// Training or inference broke.
+    #[error("the model broke down: {0}")]
+    Model(String),
+}
+
+/// One worker's copy of the whole trainable state.
+pub trait Replica {
+    /// Starts an epoch with the rows of all workers, in input order.
+    fn begin(&mut self, arrivals: Vec<Arrival>);
+    /// The input has ended: starts a last epoch in which everything still open is settled.
+    fn end(&mut self);
+    /// Goes on until something has to cross workers or the epoch is finished. `total` answers the last
+    /// [`Step::Exchange`].
+    ///
+    /// # Errors
+    /// If the model cannot go on.
+    fn advance(&mut self, total: Option<Vec<f32>>) -> Result<Step, ReplicaError>;
+    /// What has become ready since the last call.
+    fn take(&mut self) -> Output;
+    /// Everything a restart needs; the same bytes on every worker.
+    fn snapshot(&self) -> Vec<u8>;
+    /// The newest numbers.
+    fn status(&self) -> Status;
+}
