@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("connector", 2),
     ("checkpoint", 2),
     ("network", 2),
+    ("serve", 2),
     ("objective", 3),
     ("learner", 4),
     ("flow", 5),
