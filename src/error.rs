@@ -36,6 +36,9 @@ pub enum Error {
     /// Input or output.
     #[error(transparent)]
     Connector(#[from] ConnectorError),
+    /// The metrics server.
+    #[error(transparent)]
+    Serve(#[from] crate::serve::ServeError),
     /// The command line, beyond what its parser checks.
     #[error("{0}")]
     Usage(String),
@@ -59,7 +62,7 @@ impl Error {
             Self::Config(ConfigError::Override { .. }) | Self::Usage(_) => exit::USAGE,
             Self::Config(_) => exit::CONFIGURATION,
             Self::Connector(ConnectorError::NoInput { .. }) => exit::NO_INPUT,
-            Self::Connector(ConnectorError::Create { .. }) => exit::CANNOT_CREATE,
+            Self::Connector(ConnectorError::Create { .. }) | Self::Serve(_) => exit::CANNOT_CREATE,
             Self::Connector(ConnectorError::Write { .. }) | Self::Output(_) => exit::IO,
             Self::Connector(_) | Self::BadData(_) => exit::BAD_DATA,
             Self::Internal(_) => exit::INTERNAL,

@@ -14,6 +14,7 @@ use arrow_schema::ArrowError;
 use arrow_select::interleave::interleave_record_batch;
 
 use crate::data::Row;
+use crate::stats::drift::Score;
 
 /// A row with the columns that are only passed through.
 #[derive(Clone, Debug)]
@@ -129,8 +130,10 @@ pub struct Status {
     pub embedding_variance: f64,
     /// Distance each centroid moved since the reference.
     pub centroid_shift: Vec<f64>,
-    /// Newest score per signal.
-    pub drift_scores: Vec<(&'static str, f64)>,
+    /// Rows learned from.
+    pub learned_rows: u64,
+    /// Newest score of each drift signal.
+    pub drift: Vec<Score>,
 }
 
 /// Why a replica cannot go on.
