@@ -4,8 +4,13 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 
+use crate::checkpoint::{CheckpointError, Refusal};
 use crate::config::ConfigError;
 use crate::connector::ConnectorError;
+use crate::data::FeatureError;
+use crate::flow::FlowError;
+use crate::replica::ReplicaError;
+use crate::serve::ServeError;
 
 /// Exit codes, after BSD's `sysexits.h`.
 pub mod exit {
@@ -36,9 +41,21 @@ pub enum Error {
     /// Input or output.
     #[error(transparent)]
     Connector(#[from] ConnectorError),
+    /// `[features]` against the columns of the input.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// Checkpoints or the run directory.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What was found cannot be continued.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The run itself.
+    #[error(transparent)]
+    Flow(#[from] FlowError),
     /// The metrics server.
     #[error(transparent)]
-    Serve(#[from] crate::serve::ServeError),
+    Serve(#[from] ServeError),
     /// The command line, beyond what its parser checks.
     #[error("{0}")]
     Usage(String),
@@ -60,11 +77,15 @@ impl Error {
             Self::Config(ConfigError::NoInput { .. }) => exit::NO_INPUT,
             Self::Config(ConfigError::Read { .. }) => exit::IO,
             Self::Config(ConfigError::Override { .. }) | Self::Usage(_) => exit::USAGE,
-            Self::Config(_) => exit::CONFIGURATION,
-            Self::Connector(ConnectorError::NoInput { .. }) => exit::NO_INPUT,
-            Self::Connector(ConnectorError::Create { .. }) | Self::Serve(_) => exit::CANNOT_CREATE,
-            Self::Connector(ConnectorError::Write { .. }) | Self::Output(_) => exit::IO,
-            Self::Connector(_) | Self::BadData(_) => exit::BAD_DATA,
+            Self::Config(_) | Self::Features(_) => exit::CONFIGURATION,
+            Self::Connector(error) => connector(error),
+            Self::Checkpoint(error) => checkpoint(error),
+            Self::Refused(Refusal::AllDamaged { .. }) => exit::IO,
+            Self::Refused(_) => exit::CONFIGURATION,
+            Self::Flow(error) => flow(error),
+            Self::Serve(error) => serve(error),
+            Self::BadData(_) => exit::BAD_DATA,
+            Self::Output(_) => exit::IO,
             Self::Internal(_) => exit::INTERNAL,
         }
     }
@@ -89,6 +110,45 @@ impl Error {
             cause = error.source();
         }
         text
+    }
+}
+
+fn connector(error: &ConnectorError) -> u8 {
+    match error {
+        ConnectorError::NoInput { .. } => exit::NO_INPUT,
+        ConnectorError::Create { .. } => exit::CANNOT_CREATE,
+        ConnectorError::Write { .. } => exit::IO,
+        ConnectorError::Unreadable { .. } | ConnectorError::Column { .. } | ConnectorError::Inconsistent { .. } => {
+            exit::BAD_DATA
+        }
+    }
+}
+
+fn checkpoint(error: &CheckpointError) -> u8 {
+    match error {
+        CheckpointError::Create { .. } | CheckpointError::Locked { .. } | CheckpointError::Lock { .. } => {
+            exit::CANNOT_CREATE
+        }
+        CheckpointError::Read { .. } | CheckpointError::Write { .. } => exit::IO,
+        CheckpointError::Damaged { .. } | CheckpointError::Invalid { .. } => exit::BAD_DATA,
+        CheckpointError::Parameter { .. } | CheckpointError::Newer { .. } => exit::CONFIGURATION,
+    }
+}
+
+fn flow(error: &FlowError) -> u8 {
+    match error {
+        FlowError::Connector(error) => connector(error),
+        FlowError::Replica(ReplicaError::TooFewRows { .. }) | FlowError::Rejected { .. } => exit::BAD_DATA,
+        FlowError::Checkpoint(_) => exit::IO,
+        FlowError::Replica(_) | FlowError::Featurizer(_) | FlowError::Start(_) | FlowError::Panicked => exit::INTERNAL,
+    }
+}
+
+fn serve(error: &ServeError) -> u8 {
+    match error {
+        ServeError::Address { .. } => exit::CONFIGURATION,
+        ServeError::InUse { .. } | ServeError::Listen { .. } => exit::UNAVAILABLE,
+        ServeError::Thread(_) => exit::INTERNAL,
     }
 }
 
@@ -119,6 +179,19 @@ mod tests {
             (ConfigError::Read { file: place(), source: denied() }.into(), 74),
             (Error::Output(denied()), 74),
             (ConfigError::Missing { place: place(), key: place() }.into(), 78),
+            (FeatureError::NoColumns.into(), 78),
+            (CheckpointError::Damaged { file: PathBuf::new(), section: place(), problem: place() }.into(), 65),
+            (CheckpointError::Locked { run_dir: PathBuf::new(), holder: place() }.into(), 73),
+            (CheckpointError::Read { path: PathBuf::new(), source: denied() }.into(), 74),
+            (CheckpointError::Newer { file: PathBuf::new(), found: 2, supported: 1 }.into(), 78),
+            (Refusal::AllDamaged { bad: Vec::new() }.into(), 74),
+            (Refusal::OtherSettings { id: 1, differences: Vec::new() }.into(), 78),
+            (FlowError::Connector(ConnectorError::NoInput { path: place(), problem: place() }).into(), 66),
+            (FlowError::Replica(ReplicaError::TooFewRows { rows: 1, clusters: 2 }).into(), 65),
+            (FlowError::Replica(ReplicaError::Model(place())).into(), 70),
+            (FlowError::Checkpoint(place()).into(), 74),
+            (FlowError::Panicked.into(), 70),
+            (ServeError::InUse { listen: place() }.into(), 69),
         ];
         for (error, code) in codes {
             assert_eq!(error.exit_code(), code, "{error}");

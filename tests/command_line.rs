@@ -31,6 +31,8 @@ const PIPELINE: &str = "\
 name = \"har\"
 [source.parquet]
 paths = [\"har.parquet\"]
+[features]
+columns = [\"features\"]
 [model]
 clusters = 6
 ";

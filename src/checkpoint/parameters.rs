@@ -12,12 +12,15 @@ use super::CheckpointError;
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointParameters {
     /// Folder of the checkpoints; default `<run_dir>/checkpoints`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// A checkpoint is taken after this many rows of all workers together,
+    /// A checkpoint is taken after this many rows of all workers together, or after `every_s`, whichever comes first.
+    #[schemars(range(min = 1))]
     pub every_rows: u64,
-    /// or after this many seconds, whichever comes first.
+    /// A checkpoint is taken after this many seconds, or after `every_rows`, whichever comes first.
     pub every_s: f64,
     /// How many checkpoints are kept; the older ones are used when the newest is damaged.
+    #[schemars(range(min = 1))]
     pub keep: usize,
 }
 

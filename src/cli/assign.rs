@@ -41,8 +41,7 @@ pub fn execute(arguments: &AssignArguments) -> Result<(), Error> {
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(&progress, pipeline::input_rows(&plan)?);
     let started = Instant::now();
-    let done =
-        pipeline::assign(&plan, &arguments.checkpoint, &arguments.output, &control, &progress, Arc::new(|_| {}));
+    let done = pipeline::assign(&plan, &arguments.checkpoint, &arguments.output, &control, &progress, Arc::new(|_| {}));
     drop(bar);
     done?;
     let verdict = if control.stopping() { "stopped; the output is incomplete" } else { "finished" };

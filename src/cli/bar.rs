@@ -36,7 +36,8 @@ impl Bar {
                 bar.set_message(if totals.status.warming {
                     "warming up".to_owned()
                 } else {
-                    let shares: Vec<String> = totals.status.shares.iter().map(|s| format!("{:.0}", 100.0 * s)).collect();
+                    let shares: Vec<String> =
+                        totals.status.shares.iter().map(|s| format!("{:.0}", 100.0 * s)).collect();
                     format!("shares % [{}]", shares.join(" "))
                 });
                 std::thread::sleep(Duration::from_millis(100));

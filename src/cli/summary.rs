@@ -12,7 +12,14 @@ use crate::stats::{imbalance_factor, normalised_entropy};
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn print(name: &str, verdict: &str, totals: &Totals, seconds: f64, folder: &str, as_json: bool) -> Result<(), Error> {
+pub fn print(
+    name: &str,
+    verdict: &str,
+    totals: &Totals,
+    seconds: f64,
+    folder: &str,
+    as_json: bool,
+) -> Result<(), Error> {
     let status = &totals.status;
     let counts: Vec<u64> = status.shares.iter().map(|share| (share * 1e6).round() as u64).collect();
     let rejected: u64 = totals.rejected.values().sum();

@@ -1,8 +1,10 @@
 //! Every rule of what makes sense.
 
-use super::names::nearest;
+use super::method::method;
 use super::{Config, Plan, Rules};
+use crate::data::{FeatureError, nearest};
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, Target};
+use crate::stats::drift::DriftParameterError;
 
 /// A rule that a configuration breaks.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -27,6 +29,15 @@ pub enum Rule {
     /// No input path.
     #[error("`source.parquet.paths` names no file: give at least one path, none of them empty")]
     NoPaths,
+    /// `[features]`.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// `[checkpoint]`.
+    #[error("{0}")]
+    Checkpoint(String),
+    /// `[drift]`.
+    #[error(transparent)]
+    Drift(#[from] DriftParameterError),
     /// One or no cluster.
     #[error(
         "`model.clusters` is {0}: at least 2 are needed, with one there is nothing to tell apart and nothing to balance"
@@ -42,6 +53,45 @@ pub enum Rule {
         name: String,
         /// The nearest known name.
         suggestion: Option<&'static str>,
+    },
+    /// A parameter that the chosen objective does not have.
+    #[error("unknown key `objective.{key}` for `model.objective` \"{objective}\"; there are {}", .known.join(", "))]
+    ObjectiveKey {
+        /// As written.
+        key: String,
+        /// `model.objective`.
+        objective: &'static str,
+        /// All parameters it has.
+        known: Vec<String>,
+    },
+    /// A parameter of the objective of the wrong type.
+    #[error("`objective.{key}`: {problem}")]
+    ObjectiveValue {
+        /// Its name.
+        key: String,
+        /// What was given and what is expected.
+        problem: String,
+    },
+    /// More centroids than can be orthogonal.
+    #[error(
+        "`model.clusters` is {clusters} and `model.embedding` {embedding}: \"ae-cm\" keeps its centroids orthogonal, \
+         so the embedding needs at least one dimension per cluster"
+    )]
+    Orthonormal {
+        /// `model.clusters`.
+        clusters: usize,
+        /// `model.embedding`.
+        embedding: usize,
+    },
+    /// A number out of its range.
+    #[error("`{key}` is {value}: it is {range}")]
+    Range {
+        /// Full path of the key.
+        key: &'static str,
+        /// As written.
+        value: f64,
+        /// What it may be.
+        range: &'static str,
     },
     /// Refinement.
     #[error("`model.refine` \"clusmatch\" is known but not there yet; use \"none\"")]
@@ -123,20 +173,21 @@ pub enum Rule {
     /// The horizon in event time.
     #[error("`learning.half_life` is not yet supported; use `learning.reservoir_rows`")]
     HalfLife,
+    /// More steps per chunk than there is room for.
+    #[error("`learning.steps` is {0}: it is at most 999")]
+    Steps(usize),
+    /// A cap per second without a clock.
+    #[error(
+        "`learning.max_rows_per_s` is {0} and counts seconds of event time, so that results do not depend on the \
+         machine: set `features.time`"
+    )]
+    CapWithoutTime(u64),
     /// Challengers that never come, or always.
     #[error("`learning.refresh_growth` is {0}: it is above 1")]
     RefreshGrowth(f64),
     /// A count that has to be at least 1.
     #[error("`{0}` is 0: it is at least 1")]
     Zero(&'static str),
-    /// A number that has to be above 0.
-    #[error("`{key}` is {value}: it is above 0")]
-    NotPositive {
-        /// Full path of the key.
-        key: &'static str,
-        /// As written.
-        value: f64,
-    },
     /// An address that cannot be listened on.
     #[error("`serve.listen` is \"{0}\": give a host and a port, such as \"127.0.0.1:9464\"")]
     Listen(String),
@@ -153,6 +204,8 @@ fn suggest(suggestion: &Option<&'static str>) -> String {
 const OBJECTIVES: [&str; 2] = ["even", "ae-cm"];
 /// Objectives that are published and have a name here already.
 const PUBLISHED: [&str; 4] = ["balanced", "clusmatch", "contractive", "dvae"];
+/// Gradient steps per chunk that an epoch's rounds have room for.
+const MOST_STEPS: usize = 999;
 /// How far from 1 a list of shares may sum.
 const SUM_TOLERANCE: f64 = 1e-6;
 
@@ -167,8 +220,15 @@ impl Config {
         check_model(&self.model, &mut broken);
         check_balance(&self.balance, self.model.clusters, &mut broken);
         check_learning(&self.learning, self.model.clusters, &mut broken);
-        match self.source.parquet.clone() {
-            Some(source) if broken.is_empty() => Ok(Plan::new(self, source)),
+        if self.learning.max_rows_per_s > 0 && self.features.time.is_empty() {
+            broken.push(Rule::CapWithoutTime(self.learning.max_rows_per_s));
+        }
+        let features = self.features.clone().check().map_err(|fault| broken.push(fault.into()));
+        let method = method(&self.model, &self.objective, &mut broken);
+        match (self.source.parquet.clone(), features, method) {
+            (Some(source), Ok(features), Some(method)) if broken.is_empty() => {
+                Ok(Plan::new(self, source, features, method))
+            }
             _ => Err(Rules(broken)),
         }
     }
@@ -198,10 +258,8 @@ impl Config {
         }
         at_least_one("sink.parquet.roll_mb", self.sink.parquet.roll_mb, broken);
         at_least_one("sink.parquet.roll_s", self.sink.parquet.roll_s, broken);
-        at_least_one("checkpoint.every_rows", self.checkpoint.every_rows, broken);
-        at_least_one("checkpoint.keep", self.checkpoint.keep as u64, broken);
-        positive("checkpoint.every_s", self.checkpoint.every_s, broken);
-        positive("drift.alarm_budget_per_day", self.drift.alarm_budget_per_day, broken);
+        broken.extend(self.checkpoint.check().err().map(|fault| Rule::Checkpoint(fault.to_string())));
+        broken.extend(self.drift.check().err().map(Rule::Drift));
         if let Some(serve) = &self.serve {
             let port = serve.listen.rsplit_once(':').filter(|(host, _)| !host.is_empty());
             if port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
@@ -287,12 +345,16 @@ const ROUNDING: f64 = 1e-12;
 fn check_learning(learning: &LearningParameters, clusters: usize, broken: &mut Vec<Rule>) {
     at_least_one("learning.passes", learning.passes as u64, broken);
     at_least_one("learning.chunk_rows", learning.chunk_rows as u64, broken);
+    at_least_one("learning.warmup_steps", learning.warmup_steps as u64, broken);
     at_least_one("learning.candidates", learning.candidates as u64, broken);
     if learning.warmup_rows < clusters {
         broken.push(Rule::WarmupRows { rows: learning.warmup_rows, clusters });
     }
     if learning.reservoir_rows < clusters {
         broken.push(Rule::ReservoirRows { rows: learning.reservoir_rows, clusters });
+    }
+    if learning.steps > MOST_STEPS {
+        broken.push(Rule::Steps(learning.steps));
     }
     if learning.half_life.is_some() {
         broken.push(Rule::HalfLife);
@@ -305,12 +367,6 @@ fn check_learning(learning: &LearningParameters, clusters: usize, broken: &mut V
 fn at_least_one(key: &'static str, value: u64, broken: &mut Vec<Rule>) {
     if value == 0 {
         broken.push(Rule::Zero(key));
-    }
-}
-
-fn positive(key: &'static str, value: f64, broken: &mut Vec<Rule>) {
-    if !(value > 0.0 && value.is_finite()) {
-        broken.push(Rule::NotPositive { key, value });
     }
 }
 

@@ -159,17 +159,23 @@ impl Reader<'_> {
 
     /// Says in the words of a pipeline file what the deserialiser found.
     fn explain(&self, error: &toml::de::Error) -> ConfigError {
-        // The path of keys is only in the full text: message, line break, "in `a.b`".
-        let full = error.to_string();
-        let path = full.strip_prefix(error.message()).and_then(|rest| rest.trim().strip_prefix("in `"));
-        let path = path.and_then(|path| path.strip_suffix('`')).unwrap_or_default();
+        let (path, problem) = in_plain_words(error);
         if let Some(key) = error.message().strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-            return ConfigError::Missing { place: self.positions.of(path), key: join(path, key) };
+            return ConfigError::Missing { place: self.positions.of(&path), key: join(&path, key) };
         }
-        let problem =
-            PLAIN_WORDS.iter().fold(error.message().to_owned(), |message, (rust, plain)| message.replace(rust, plain));
-        ConfigError::Value { place: self.positions.of(path), key: path.to_owned(), problem }
+        ConfigError::Value { place: self.positions.of(&path), key: path, problem }
     }
+}
+
+/// The path of the key that an error is about, and what is wrong with its value.
+pub(super) fn in_plain_words(error: &toml::de::Error) -> (String, String) {
+    // The path of keys is only in the full text: message, line break, "in `a.b`".
+    let full = error.to_string();
+    let path = full.strip_prefix(error.message()).and_then(|rest| rest.trim().strip_prefix("in `"));
+    let path = path.and_then(|path| path.strip_suffix('`')).unwrap_or_default();
+    let problem =
+        PLAIN_WORDS.iter().fold(error.message().to_owned(), |message, (rust, plain)| message.replace(rust, plain));
+    (path.to_owned(), problem)
 }
 
 /// What serde calls things, and what users do.

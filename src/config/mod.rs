@@ -6,10 +6,10 @@
 //! rooms are given only what passed it.
 
 mod check;
-mod checkpoint;
 mod cores;
 mod error;
 mod load;
+mod method;
 mod names;
 mod plan;
 mod positions;
@@ -18,11 +18,8 @@ mod substitute;
 mod tables;
 
 pub use check::Rule;
-pub use checkpoint::CheckpointParameters;
 pub use error::{ConfigError, Rules, UnknownKey};
 pub use load::{load, open};
 pub use plan::Plan;
 pub use secret::Secret;
-pub use tables::{
-    Config, DriftParameters, PipelineParameters, ServeParameters, SinkParameters, SourceParameters, json_schema,
-};
+pub use tables::{Config, PipelineParameters, ServeParameters, SinkParameters, SourceParameters, json_schema};

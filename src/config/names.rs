@@ -1,9 +1,15 @@
 //! Which keys there are: unknown ones, the nearest valid name, and what a key accepts, all read off the JSON Schema.
 
-use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
 
 use super::error::UnknownKey;
 use super::positions::{Positions, join};
+use crate::data::nearest;
+
+/// Names and what each of them accepts.
+type Known<'a> = BTreeMap<&'a str, &'a Json>;
 
 /// The keys a configuration may have.
 pub(super) struct Names {
@@ -33,7 +39,7 @@ impl Names {
         let Some(known) = self.properties(node) else { return };
         for (key, value) in table {
             let full = join(path, key);
-            match known.get(key).or_else(|| self.secret_of_file(known, key)) {
+            match known.get(key.as_str()).copied().or_else(|| self.secret_of_file(&known, key)) {
                 Some(node) => {
                     if let toml::Value::Table(table) = value {
                         self.compare(&full, table, node, positions, found);
@@ -41,8 +47,8 @@ impl Names {
                 }
                 None => found.push(UnknownKey {
                     place: positions.of(&full),
-                    suggestion: self.suggest(path, key, known),
-                    known: known.keys().cloned().collect(),
+                    suggestion: self.suggest(path, key, &known),
+                    known: known.keys().map(|name| (*name).to_owned()).collect(),
                     key: full,
                 }),
             }
@@ -50,8 +56,8 @@ impl Names {
     }
 
     /// The full name nearest to what was written: in the same table, or the same name in another one.
-    fn suggest(&self, path: &str, key: &str, known: &Map<String, Json>) -> Option<String> {
-        nearest(key, known.keys().map(String::as_str)).map(|name| join(path, name)).or_else(|| {
+    fn suggest(&self, path: &str, key: &str, known: &Known<'_>) -> Option<String> {
+        nearest(key, known.keys().copied()).map(|name| join(path, name)).or_else(|| {
             let mut elsewhere = Vec::new();
             self.paths("", &self.schema, &mut elsewhere);
             let ending = format!(".{key}");
@@ -98,17 +104,21 @@ impl Names {
     }
 
     fn at(&self, path: &str) -> Option<&Json> {
-        path.split('.').try_fold(&self.schema, |node, key| self.properties(node)?.get(key))
+        path.split('.').try_fold(&self.schema, |node, key| self.properties(node)?.get(key).copied())
     }
 
-    fn secret_of_file<'a>(&self, known: &'a Map<String, Json>, key: &str) -> Option<&'a Json> {
-        let node = known.get(key.strip_suffix("_file")?)?;
+    fn secret_of_file<'a>(&self, known: &Known<'a>, key: &str) -> Option<&'a Json> {
+        let node = *known.get(key.strip_suffix("_file")?)?;
         self.alternatives(node).iter().any(|n| n["format"] == "password").then_some(node)
     }
 
-    /// The keys of a table; none for values and for free tables.
-    fn properties<'a>(&'a self, node: &'a Json) -> Option<&'a Map<String, Json>> {
-        self.alternatives(node).into_iter().find_map(|node| node["properties"].as_object())
+    /// The keys of a table, of all its forms if it has several; none for values and for free tables.
+    fn properties<'a>(&'a self, node: &'a Json) -> Option<Known<'a>> {
+        let forms: Vec<_> = self.alternatives(node).into_iter().filter_map(|n| n["properties"].as_object()).collect();
+        if forms.is_empty() {
+            return None;
+        }
+        Some(forms.into_iter().flatten().map(|(name, node)| (name.as_str(), node)).collect())
     }
 
     /// What a node may be, references followed.
@@ -121,13 +131,6 @@ impl Names {
             None => vec![node],
         }
     }
-}
-
-/// The one of `names` that was probably meant by `written`, if any is near enough.
-pub(super) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names.into_iter().map(|name| (strsim::damerau_levenshtein(written, name), name));
-    let (distance, name) = scored.min()?;
-    (distance <= 1 + written.chars().count() / 4).then_some(name)
 }
 
 #[cfg(test)]
@@ -167,8 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn the_objective_table_is_free() {
-        assert_eq!(unknown("[objective]\nalpha = 1\n"), []);
+    fn a_table_of_several_forms_has_the_keys_of_all() {
+        assert_eq!(unknown("[objective]\nalpha = 1\ntemperature = 0.1\n"), []);
+        assert_eq!(
+            unknown("[objective]\nalhpa = 1\n"),
+            [("p.toml:2 objective.alhpa".to_owned(), Some("objective.alpha".to_owned()))]
+        );
     }
 
     #[test]

@@ -4,16 +4,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cores::physical_cores;
-use super::{CheckpointParameters, Config};
+use super::{Config, method};
+use crate::checkpoint::CheckpointParameters;
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
-use crate::data::FeatureParameters;
-use crate::learner::{BalanceParameters, LearningParameters, ModelParameters};
+use crate::data::Features;
+use crate::learner::{BalanceParameters, LearningParameters, Method, ModelParameters};
+use crate::stats::drift::DriftParameters;
 
 /// A valid configuration with nothing left to be decided: paths, worker count and source are settled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     effective: Config,
     source: ParquetSourceParameters,
+    features: Features,
+    method: Method,
     run_dir: PathBuf,
     checkpoint_dir: PathBuf,
     assignments_dir: PathBuf,
@@ -22,7 +26,9 @@ pub struct Plan {
 
 impl Plan {
     /// Settles the paths and the worker count of a configuration that was found valid.
-    pub(super) fn new(mut config: Config, source: ParquetSourceParameters) -> Self {
+    pub(super) fn new(mut config: Config, source: ParquetSourceParameters, features: Features, method: Method) -> Self {
+        // The parameters are numbers: they can always be written.
+        config.objective = method::table(&method).unwrap_or(config.objective);
         let run_dir =
             config.pipeline.run_dir.get_or_insert_with(|| Path::new("runs").join(&config.pipeline.name)).clone();
         let checkpoint_dir = config.checkpoint.dir.get_or_insert_with(|| run_dir.join("checkpoints")).clone();
@@ -31,7 +37,7 @@ impl Plan {
             0 => physical_cores(),
             workers => workers,
         };
-        Self { effective: config, source, run_dir, checkpoint_dir, assignments_dir, workers }
+        Self { effective: config, source, features, method, run_dir, checkpoint_dir, assignments_dir, workers }
     }
 
     /// Name of the run.
@@ -65,8 +71,8 @@ impl Plan {
     }
 
     /// Which columns make a row.
-    pub fn features(&self) -> &FeatureParameters {
-        &self.effective.features
+    pub fn features(&self) -> &Features {
+        &self.features
     }
 
     /// The network and its clusters.
@@ -84,14 +90,14 @@ impl Plan {
         &self.effective.learning
     }
 
-    /// Parameters of the objective, for the objective to read.
-    pub fn objective(&self) -> &toml::Table {
-        &self.effective.objective
+    /// The method that is learned, with its parameters.
+    pub fn method(&self) -> &Method {
+        &self.method
     }
 
-    /// False drift alarms the operator accepts per day, above 0.
-    pub fn alarm_budget_per_day(&self) -> f64 {
-        self.effective.drift.alarm_budget_per_day
+    /// How easily a drift alarm is raised.
+    pub fn drift(&self) -> &DriftParameters {
+        &self.effective.drift
     }
 
     /// Rhythm and number of checkpoints.
@@ -134,7 +140,7 @@ impl Plan {
         self.effective.serve.as_ref().map(|serve| serve.listen.as_str())
     }
 
-    /// The configuration it was made from, default paths filled in.
+    /// The configuration it was made from, default paths and the parameters of the method filled in.
     pub fn effective(&self) -> &Config {
         &self.effective
     }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema as schema};
 use serde::{Deserialize, Serialize};
 
-use super::CheckpointParameters;
+use crate::checkpoint::CheckpointParameters;
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::FeatureParameters;
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters};
+use crate::objective::{AeCmParameters, EvenParameters};
+use crate::stats::drift::DriftParameters;
 
 /// A pipeline file: parsed, not yet checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,9 +36,9 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "refused")]
     pub supervision: Option<toml::Table>,
-    /// Parameters of the chosen objective; unknown ones are errors.
+    /// Parameters of the method that `model.objective` names.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
-    #[schemars(schema_with = "free")]
+    #[schemars(schema_with = "objective")]
     pub objective: toml::Table,
     /// When a change counts as drift.
     #[serde(default)]
@@ -118,20 +120,6 @@ pub struct SinkParameters {
     pub kafka: Option<toml::Table>,
 }
 
-/// `[drift]`: when a change counts as drift.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct DriftParameters {
-    /// False alarms the operator accepts per day.
-    pub alarm_budget_per_day: f64,
-}
-
-impl Default for DriftParameters {
-    fn default() -> Self {
-        Self { alarm_budget_per_day: 1.0 }
-    }
-}
-
 /// `[serve]`: the metrics server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -146,8 +134,10 @@ impl Default for ServeParameters {
     }
 }
 
-fn free(_: &mut SchemaGenerator) -> Schema {
-    schema!({ "type": "object", "additionalProperties": true })
+/// One form per method.
+fn objective(generator: &mut SchemaGenerator) -> Schema {
+    let forms = [generator.subschema_for::<EvenParameters>(), generator.subschema_for::<AeCmParameters>()];
+    schema!({ "anyOf": forms })
 }
 
 /// Nothing is valid here. It parses all the same, so that the refusal can say why.

@@ -10,7 +10,6 @@ mod error;
 mod hive;
 mod input_file;
 mod memory;
-mod nearest;
 #[cfg(feature = "s3")]
 mod object_storage;
 mod output;
@@ -22,6 +21,7 @@ mod paths;
 mod plan;
 #[cfg(test)]
 mod sample;
+mod some_of;
 
 pub use digest::{FileDigest, InputDigest};
 pub use error::ConnectorError;

@@ -11,9 +11,10 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::hive::{self, HiveColumn};
 use super::input_file::{InputFile, OpenFile};
-use super::nearest::{nearest, some_of};
 use super::paths::{no_input, resolve};
+use super::some_of::some_of;
 use super::{ConnectorError, FileDigest, InputDigest, ParquetSourceParameters};
+use crate::data::nearest;
 
 /// How much of the end of a remote file is fetched at first: nearly always the whole footer.
 const FOOTER_BYTES: u64 = 256 * 1024;

@@ -13,7 +13,8 @@ use glob::{MatchOptions, Pattern};
 use super::ConnectorError;
 use super::hive;
 use super::input_file::{InputFile, Place};
-use super::nearest::{nearest, some_of};
+use super::some_of::some_of;
+use crate::data::nearest;
 
 /// `*` stays within a folder and does not find hidden names, as in a shell.
 pub(super) const GLOB: MatchOptions =

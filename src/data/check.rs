@@ -1,6 +1,7 @@
 //! From what the user wrote to what is valid.
 
-use super::error::{FeatureError, nearest};
+use super::error::FeatureError;
+use super::nearest::nearest;
 use super::vector::VectorFeaturizer;
 use super::window::WindowFeaturizer;
 use super::{FeatureParameters, Featurize, Missing, ScaleParameters, WindowParameters};
@@ -107,7 +108,7 @@ impl WindowParameters {
             return Err(FeatureError::LabelShare { value: self.label_share });
         }
         if !EXTRACTORS.contains(&self.extractor.as_str()) {
-            let suggestion = nearest(&self.extractor, EXTRACTORS.into_iter());
+            let suggestion = nearest(&self.extractor, EXTRACTORS).map(str::to_owned);
             return Err(FeatureError::UnknownExtractor { name: self.extractor, suggestion });
         }
         let length = (self.length_s * self.rate_hz).round() as usize;

@@ -146,12 +146,3 @@ impl fmt::Display for Suggestion<'_> {
         }
     }
 }
-
-/// The candidate most like `name`, if one is like it at all (edit distance up to half its length).
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    candidates
-        .map(|candidate| (strsim::osa_distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .min()
-        .filter(|&(distance, candidate)| distance <= name.chars().count().max(candidate.chars().count()) / 2)
-        .map(|(_, candidate)| candidate.to_owned())
-}

@@ -3,7 +3,8 @@
 use arrow_schema::{DataType, Field, Schema};
 
 use super::columns::{is_feature, is_number, is_scalar, is_time};
-use super::error::{FeatureError, nearest};
+use super::error::FeatureError;
+use super::nearest::nearest;
 use super::{Features, Statistics};
 
 const NUMBER: &str = "a column of floats or integers is needed";
@@ -95,7 +96,7 @@ fn find<'a>(schema: &'a Schema, key: &'static str, column: &str) -> Result<&'a F
     schema.field_with_name(column).map_err(|_| FeatureError::MissingColumn {
         key,
         column: column.to_owned(),
-        suggestion: nearest(column, schema.fields().iter().map(|field| field.name().as_str())),
+        suggestion: nearest(column, schema.fields().iter().map(|field| field.name().as_str())).map(str::to_owned),
     })
 }
 

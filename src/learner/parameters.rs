@@ -162,6 +162,7 @@ pub struct LearningParameters {
     /// Rows that are held until the first model is there, and leave with it, flagged.
     pub warmup_rows: usize,
     /// Gradient steps of the first model.
+    #[schemars(range(min = 1))]
     pub warmup_steps: usize,
     /// Rows kept for replay: the horizon of balance.
     pub reservoir_rows: usize,
@@ -169,6 +170,7 @@ pub struct LearningParameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub half_life: Option<String>,
     /// Gradient steps per chunk.
+    #[schemars(range(max = 999))]
     pub steps: usize,
     /// Replayed rows per fresh row.
     pub replay_ratio: usize,
@@ -179,7 +181,7 @@ pub struct LearningParameters {
     /// How many challengers are fitted at once; the best one is compared with the model in use.
     #[schemars(range(min = 1))]
     pub candidates: usize,
-    /// Cap on rows learned from per second; every row is still assigned. 0: no cap.
+    /// Cap on rows learned from per second of event time; every row is still assigned. 0: no cap.
     pub max_rows_per_s: u64,
 }
 

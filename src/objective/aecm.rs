@@ -2,6 +2,7 @@
 
 use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Inference, Objective, Pass, Views, permute_rows};
@@ -9,7 +10,7 @@ use crate::network::{Activation, AdamSettings, Init, Layout, Perceptron, Tensor,
 use crate::stats::kmeans;
 
 /// `[objective]` of `objective = "ae-cm"`: the authors' normalised-loss recipe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AeCmParameters {
     /// Weight of the reconstruction.

@@ -1,6 +1,7 @@
 //! Our own online objective: swapped prediction between neighbours with exactly balanced codes.
 
 use burn::tensor::activation;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Inference, Objective, Pass, Views, permute_rows};
@@ -8,17 +9,17 @@ use crate::network::{Activation, Init, Layout, Perceptron, Tensor, matrix, value
 use crate::stats::projection;
 
 /// `[objective]` of `objective = "even"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvenParameters {
     /// Divides cosine similarities to make logits.
-    pub temperature: f32,
+    pub temperature: f64,
     /// Divides logits to make codes: at 0.5 codes are squared responsibilities re-balanced; 1 collapses, 0.25 is unstable.
-    pub code_temperature: f32,
+    pub code_temperature: f64,
     /// Standard deviation of the noise added to scaled features.
-    pub jitter: f32,
+    pub jitter: f64,
     /// Features are dropped with a probability drawn from `0..mask` per row.
-    pub mask: f32,
+    pub mask: f64,
 }
 
 impl Default for EvenParameters {
@@ -121,7 +122,7 @@ impl Objective for Even {
     }
 
     fn views(&self) -> Views {
-        Views { neighbours: true, jitter: self.parameters.jitter, mask: self.parameters.mask }
+        Views { neighbours: true, jitter: self.parameters.jitter as f32, mask: self.parameters.mask as f32 }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {
@@ -143,7 +144,7 @@ impl Objective for Even {
     }
 
     fn loss(&self, _leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
-        let codes = codes(context, self.clusters, self.parameters.code_temperature);
+        let codes = codes(context, self.clusters, self.parameters.code_temperature as f32);
         // Swapped: the first half of the rows is held to the codes of the second, and the other way round.
         let half = codes.len() / 2;
         let swapped: Vec<f32> = [&codes[half..], &codes[..half]].concat();
@@ -152,7 +153,7 @@ impl Objective for Even {
     }
 
     fn code_temperature(&self) -> Option<f32> {
-        Some(self.parameters.code_temperature)
+        Some(self.parameters.code_temperature as f32)
     }
 
     fn renumber(&self, parameters: &mut [f32], order: &[usize]) {

@@ -45,7 +45,10 @@ pub fn assign(
     let drift = output.join("drift");
     for folder in [output, &dead_letters] {
         if ParquetSink::holds_output(folder)? {
-            return Err(Error::Usage(format!("{} already holds assignments: give an empty --output", folder.display())));
+            return Err(Error::Usage(format!(
+                "{} already holds assignments: give an empty --output",
+                folder.display()
+            )));
         }
     }
     let workers = plan.workers();
@@ -62,8 +65,7 @@ pub fn assign(
         let source = ParquetSource::open(Arc::clone(&ends.catalog), ends.columns.clone(), share, pace)?;
         let device = network::open(settings.backend).map_err(|error| ReplicaError::Model(error.to_string()))?;
         let part = Part { index, peers: workers };
-        let learner =
-            Learner::restore(&checkpoint.replica, Arc::clone(&settings), part, Nursery::default(), device)?;
+        let learner = Learner::restore(&checkpoint.replica, Arc::clone(&settings), part, Nursery::default(), device)?;
         let open = |dir: &Path, schema| ParquetSink::open(dir, index, schema, roll.roll_mb, roll.roll_s, None);
         let (progress, on_epoch) = (Arc::clone(&progress), Arc::clone(&on_epoch));
         Ok(Worker {

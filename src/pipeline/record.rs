@@ -33,7 +33,14 @@ impl Files {
 }
 
 impl Record for Files {
-    fn keep(&mut self, epoch: u64, replica: Vec<u8>, locals: &[Local], finished: bool, status: &Status) -> Result<(), String> {
+    fn keep(
+        &mut self,
+        epoch: u64,
+        replica: Vec<u8>,
+        locals: &[Local],
+        finished: bool,
+        status: &Status,
+    ) -> Result<(), String> {
         let Some(store) = &mut self.store else { return Ok(()) };
         let started = std::time::Instant::now();
         let checkpoint = Checkpoint {

@@ -9,9 +9,7 @@ use super::record::Files;
 use super::setup::{self, Ends};
 use crate::checkpoint::{self, Checkpoint, Decision, Digest, RunLock, Store};
 use crate::config::Plan;
-use crate::connector::{
-    Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema,
-};
+use crate::connector::{Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema};
 use crate::error::Error;
 use crate::flow::{self, Control, FlowError, Schedule, Sinks, Worker};
 use crate::learner::{Learner, Nursery, Part, Settings};
@@ -96,7 +94,11 @@ fn resume(store: &Store, digest: &Digest) -> Result<Option<Checkpoint>, Error> {
         Decision::Resume { id } => Ok(Some(store.load(id)?)),
         Decision::FallBack { bad, to } => {
             for (id, reason) in bad {
-                tracing::error!(checkpoint = id, reason, "checkpoint is damaged and set aside; the previous one is used");
+                tracing::error!(
+                    checkpoint = id,
+                    reason,
+                    "checkpoint is damaged and set aside; the previous one is used"
+                );
                 store.set_aside(id)?;
             }
             Ok(Some(store.load(to)?))
@@ -112,7 +114,8 @@ fn refuse_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
         if ParquetSink::holds_output(folder)? {
             return Err(Error::Connector(crate::connector::ConnectorError::Inconsistent {
                 path: folder.to_path_buf(),
-                problem: "there is output but no checkpoint that knows it; move it away or start with --fresh".to_owned(),
+                problem: "there is output but no checkpoint that knows it; move it away or start with --fresh"
+                    .to_owned(),
             }));
         }
     }

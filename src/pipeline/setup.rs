@@ -29,7 +29,7 @@ pub fn settings(plan: &Plan) -> Settings {
 }
 
 fn nearness(features: &Features) -> Nearness {
-    if features.window().is_some() || !features.time().is_empty() {
+    if features.window().is_some() || features.time().is_some() {
         Nearness::Time(features.max_gap_ns())
     } else if features.key().is_empty() {
         Nearness::Features

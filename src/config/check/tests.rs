@@ -1,5 +1,7 @@
 use super::super::load::parse;
 use super::*;
+use crate::learner::Method;
+use crate::objective::{AeCmParameters, EvenParameters};
 
 const SMALL: &str = "\
 [pipeline]
@@ -7,6 +9,8 @@ name = \"har\"
 workers = 3
 [source.parquet]
 paths = [\"har.parquet\"]
+[features]
+columns = [\"features\"]
 [model]
 clusters = 4
 ";
@@ -195,11 +199,10 @@ fn counts_are_at_least_one() {
         "learning.passes",
         "learning.chunk_rows",
         "learning.candidates",
+        "learning.warmup_steps",
         "source.parquet.batch_rows",
         "sink.parquet.roll_mb",
         "sink.parquet.roll_s",
-        "checkpoint.every_rows",
-        "checkpoint.keep",
     ];
     for key in keys {
         assert_eq!(broken(&[&format!("{key}=0")]).0, Rule::Zero(key));
@@ -207,10 +210,25 @@ fn counts_are_at_least_one() {
 }
 
 #[test]
-fn rates_are_above_zero() {
-    for key in ["checkpoint.every_s", "drift.alarm_budget_per_day"] {
-        assert_eq!(broken(&[&format!("{key}=0")]).0, Rule::NotPositive { key, value: 0.0 });
+fn the_rules_of_other_rooms_are_told_as_well() {
+    assert_eq!(broken(&["features.columns=[]"]).0, Rule::Features(FeatureError::NoColumns));
+    assert_eq!(broken(&["drift.alarm_budget_per_day=0"]).0, Rule::Drift(DriftParameterError::Budget(0.0)));
+    for key in ["checkpoint.every_s", "checkpoint.every_rows", "checkpoint.keep"] {
+        let sentence = broken(&[&format!("{key}=0")]).1;
+        assert!(sentence.starts_with(&format!("`{key}` is 0")), "{sentence}");
     }
+}
+
+#[test]
+fn a_cap_per_second_needs_event_time() {
+    assert_eq!(broken(&["learning.max_rows_per_s=100"]).0, Rule::CapWithoutTime(100));
+    assert!(checked(&["learning.max_rows_per_s=100", "features.time=t"]).is_ok());
+}
+
+#[test]
+fn steps_per_chunk_have_a_limit() {
+    assert_eq!(broken(&["learning.steps=1000"]).0, Rule::Steps(1000));
+    assert!(checked(&["learning.steps=999"]).is_ok() && checked(&["learning.steps=0"]).is_ok());
 }
 
 #[test]
@@ -221,7 +239,58 @@ fn a_server_needs_host_and_port() {
 }
 
 #[test]
-fn parameters_of_the_objective_are_passed_on() {
-    let plan = checked(&["objective.alpha=1.5"]).unwrap();
-    assert_eq!(plan.objective()["alpha"].as_float(), Some(1.5));
+fn the_objective_table_becomes_the_parameters_of_the_method() {
+    assert_eq!(*checked(&[]).unwrap().method(), Method::Even(EvenParameters::default()));
+    let plan = checked(&["model.objective=ae-cm", "objective.alpha=2", "objective.beta=0.5"]).unwrap();
+    let expected = AeCmParameters { alpha: 2.0, beta: 0.5, ..AeCmParameters::default() };
+    assert_eq!(*plan.method(), Method::AeCm(expected));
+    // The effective configuration has what was left out.
+    assert_eq!(plan.effective().objective["pretraining"].as_float(), Some(AeCmParameters::default().pretraining));
+    assert_eq!(plan.effective().clone().check().unwrap().method(), plan.method());
+}
+
+#[test]
+fn a_parameter_of_another_objective_is_refused() {
+    assert_eq!(
+        broken(&["objective.alpha=1.5"]).1,
+        "unknown key `objective.alpha` for `model.objective` \"even\"; there are code_temperature, jitter, mask, temperature"
+    );
+    assert!(matches!(broken(&["model.objective=ae-cm", "objective.mask=0.1"]).0, Rule::ObjectiveKey { .. }));
+}
+
+#[test]
+fn a_parameter_of_the_wrong_type_is_named() {
+    assert_eq!(
+        broken(&["objective.jitter=much"]).1,
+        "`objective.jitter`: invalid type: string \"much\", expected a number"
+    );
+}
+
+#[test]
+fn parameters_of_the_objective_have_ranges() {
+    let even = [
+        ("temperature", "0"),
+        ("temperature", "inf"),
+        ("code_temperature", "0"),
+        ("code_temperature", "1"),
+        ("jitter", "-0.1"),
+        ("mask", "1"),
+        ("mask", "nan"),
+    ];
+    for (key, value) in even {
+        let full = format!("objective.{key}");
+        assert!(matches!(broken(&[&format!("{full}={value}")]).0, Rule::Range { key, .. } if key == full), "{full}");
+    }
+    for (key, value) in [("beta", "-1"), ("lambda", "-1"), ("alpha", "0.9"), ("pretraining", "1")] {
+        let full = format!("objective.{key}");
+        let rule = broken(&["model.objective=ae-cm", &format!("{full}={value}")]).0;
+        assert!(matches!(rule, Rule::Range { key, .. } if key == full), "{full}");
+    }
+}
+
+#[test]
+fn orthogonal_centroids_need_room() {
+    let sets = ["model.objective=ae-cm", "model.embedding=3"];
+    assert_eq!(broken(&sets).0, Rule::Orthonormal { clusters: 4, embedding: 3 });
+    assert!(checked(&["model.embedding=3"]).is_ok());
 }

@@ -3,7 +3,8 @@
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field};
 
-use super::super::error::{FeatureError, nearest};
+use super::super::error::FeatureError;
+use super::super::nearest::nearest;
 
 /// The column of that name.
 ///
@@ -13,7 +14,8 @@ pub(in crate::data) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<
     batch.column_by_name(name).ok_or_else(|| FeatureError::MissingColumn {
         key: "features",
         column: name.to_owned(),
-        suggestion: nearest(name, batch.schema_ref().fields().iter().map(|field| field.name().as_str())),
+        suggestion: nearest(name, batch.schema_ref().fields().iter().map(|field| field.name().as_str()))
+            .map(str::to_owned),
     })
 }
 
