@@ -14,7 +14,7 @@ use timely::dataflow::operators::Operator;
 use super::message::{Flags, Harvest, Parcel, Shared};
 use super::source::Addressed;
 use super::{Control, Timestamp};
-use crate::data::{Featurize, Minibatch};
+use crate::data::{Featurize, Minibatch, Records};
 
 /// Puts the parcels of an epoch together: complete once every worker that still reads has sent its own.
 pub(super) struct Assembly<T> {
@@ -70,13 +70,14 @@ fn agree(parcels: &[Shared<Parcel>], all_ended: bool) -> Flags {
 }
 
 fn rows(featurize: &mut dyn Featurize, parcels: &[Shared<Parcel>], flags: Flags) -> Minibatch {
-    let mut parts = Vec::new();
-    for parcel in parcels {
-        for records in &parcel.0.records {
-            let mut minibatch = featurize.featurize(records);
-            minibatch.input_rows = records.len() as u64;
-            parts.push(minibatch);
-        }
+    // Row groups of different workers may interleave within an epoch; a key's readings must come in the input's order.
+    let mut records: Vec<&Records> = parcels.iter().flat_map(|parcel| &parcel.0.records).collect();
+    records.sort_by_key(|records| records.first_sequence);
+    let mut parts = Vec::with_capacity(records.len());
+    for records in records {
+        let mut minibatch = featurize.featurize(records);
+        minibatch.input_rows = records.len() as u64;
+        parts.push(minibatch);
     }
     if flags.pass_ends {
         parts.push(featurize.finish());
