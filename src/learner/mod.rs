@@ -7,6 +7,7 @@
 
 mod fit;
 mod frozen;
+pub mod half_life;
 #[expect(clippy::module_inception, reason = "the room is named after its one resident")]
 mod learner;
 mod noise;

@@ -9,7 +9,7 @@ use crate::config::Plan;
 use crate::connector::{InputDigest, ParquetCatalog, assignment_schema};
 use crate::data::Features;
 use crate::error::Error;
-use crate::learner::{Nearness, Settings};
+use crate::learner::{Nearness, Settings, half_life};
 use crate::network::Backend;
 
 /// The learner's share of a plan.
@@ -22,6 +22,7 @@ pub fn settings(plan: &Plan) -> Settings {
         balance: plan.balance().clone(),
         learning: plan.learning().clone(),
         scale: plan.features().scale().clone(),
+        half_life: plan.learning().half_life.as_deref().and_then(|text| half_life::parse(text).ok()),
         nearness: nearness(plan.features()),
         drift: plan.drift().clone(),
         seed: plan.seed(),
