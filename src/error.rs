@@ -147,7 +147,7 @@ fn flow(error: &FlowError) -> u8 {
 fn serve(error: &ServeError) -> u8 {
     match error {
         ServeError::Address { .. } => exit::CONFIGURATION,
-        ServeError::InUse { .. } | ServeError::Listen { .. } => exit::UNAVAILABLE,
+        ServeError::InUse { .. } | ServeError::Listen { .. } => exit::CANNOT_CREATE,
         ServeError::Thread(_) => exit::INTERNAL,
     }
 }
@@ -191,7 +191,7 @@ mod tests {
             (FlowError::Replica(ReplicaError::Model(place())).into(), 70),
             (FlowError::Checkpoint(place()).into(), 74),
             (FlowError::Panicked.into(), 70),
-            (ServeError::InUse { listen: place() }.into(), 69),
+            (ServeError::InUse { listen: place() }.into(), 73),
         ];
         for (error, code) in codes {
             assert_eq!(error.exit_code(), code, "{error}");

@@ -12,6 +12,7 @@ pub mod network;
 pub mod objective;
 pub mod pipeline;
 pub mod replica;
+pub mod report;
 pub mod serve;
 pub mod stats;
 pub mod telemetry;

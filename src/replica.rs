@@ -6,11 +6,15 @@
 //! computed on different workers is a sum of zero-padded ones. So all replicas stay bitwise equal, and the number of workers
 //! changes nothing but the order of additions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use arrow_select::interleave::interleave_record_batch;
 
 use crate::data::Row;
+use crate::stats::drift::Score;
 
 /// A row with the columns that are only passed through.
 #[derive(Clone, Debug)]
@@ -19,6 +23,28 @@ pub struct Arrival {
     pub row: Arc<Row>,
     /// The batch that holds its label and pass-through columns, and its place there.
     pub extras: Option<(RecordBatch, usize)>,
+}
+
+/// The pass-through columns of `arrivals`, gathered from the batches they came in; nothing if nothing is passed through.
+///
+/// # Errors
+/// If the batches have different columns.
+pub fn passed_through<'a>(arrivals: impl Iterator<Item = &'a Arrival>) -> Result<Option<RecordBatch>, ArrowError> {
+    let mut batches: Vec<&RecordBatch> = Vec::new();
+    let mut places = BTreeMap::new();
+    let mut picks = Vec::new();
+    for arrival in arrivals {
+        let Some((batch, index)) = &arrival.extras else { return Ok(None) };
+        // A clone of a batch shares its columns, so that the first column's address tells batches apart.
+        let Some(column) = batch.columns().first() else { return Ok(None) };
+        let address = Arc::as_ptr(column).cast::<()>() as usize;
+        let place = *places.entry(address).or_insert_with(|| {
+            batches.push(batch);
+            batches.len() - 1
+        });
+        picks.push((place, *index));
+    }
+    if batches.is_empty() { Ok(None) } else { interleave_record_batch(&batches, &picks).map(Some) }
 }
 
 /// An assigned row.
@@ -104,8 +130,10 @@ pub struct Status {
     pub embedding_variance: f64,
     /// Distance each centroid moved since the reference.
     pub centroid_shift: Vec<f64>,
-    /// Newest score per signal.
-    pub drift_scores: Vec<(&'static str, f64)>,
+    /// Rows learned from.
+    pub learned_rows: u64,
+    /// Newest score of each drift signal.
+    pub drift: Vec<Score>,
 }
 
 /// Why a replica cannot go on.

@@ -1,10 +1,17 @@
 //! `evenkeel assign`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Args;
 
+use super::bar::Bar;
 use super::run::PipelineArguments;
+use super::summary;
+use crate::error::Error;
+use crate::flow::Control;
+use crate::pipeline::{self, Progress};
 
 /// Arguments of `evenkeel assign`.
 #[derive(Clone, Debug, Args)]
@@ -21,4 +28,23 @@ pub struct AssignArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Labels the input with a frozen model and prints what came of it.
+///
+/// # Errors
+/// If there is no model, or the input or output cannot be used.
+pub fn execute(arguments: &AssignArguments) -> Result<(), Error> {
+    let plan = arguments.pipeline.plan()?;
+    let control = Arc::new(Control::default());
+    pipeline::stop_on_signals(&control, plan.shutdown_grace())?;
+    let progress = Arc::new(Progress::default());
+    let bar = Bar::start(&progress, pipeline::input_rows(&plan)?);
+    let started = Instant::now();
+    let done = pipeline::assign(&plan, &arguments.checkpoint, &arguments.output, &control, &progress, Arc::new(|_| {}));
+    drop(bar);
+    done?;
+    let verdict = if control.stopping() { "stopped; the output is incomplete" } else { "finished" };
+    let folder = arguments.output.display().to_string();
+    summary::print(plan.name(), verdict, &progress.totals(), started.elapsed().as_secs_f64(), &folder, arguments.json)
 }

@@ -4,6 +4,7 @@
 
 pub mod arguments;
 pub mod assign;
+mod bar;
 pub mod checkpoint;
 pub mod completions;
 pub mod evaluate;
@@ -12,6 +13,7 @@ pub mod logging;
 pub mod report;
 pub mod run;
 pub mod schema;
+mod summary;
 pub mod validate;
 
 pub use arguments::{Arguments, Command};

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -115,10 +116,20 @@ pub(super) fn featurise<'s>(
                     let flags = agree(&parcels, assembly.ended(epoch));
                     // What others sent before they heard of a stop is dropped; a restart reads it again.
                     done = flags.last;
+                    let started = Instant::now();
                     let mut featurize = featurize.borrow_mut();
                     let minibatch = rows(featurize.as_mut(), &parcels, flags);
                     let snapshot = flags.checkpoint.then(|| featurize.snapshot());
-                    let harvest = Harvest { epoch, from: worker, minibatch, flags, snapshot };
+                    let own = parcels.iter().find(|parcel| parcel.0.from == worker);
+                    let harvest = Harvest {
+                        epoch,
+                        from: worker,
+                        minibatch,
+                        flags,
+                        snapshot,
+                        read_seconds: own.map_or(0.0, |parcel| parcel.0.read_seconds),
+                        featurize_seconds: started.elapsed().as_secs_f64(),
+                    };
                     output.session(&capability).give(Shared::new(harvest));
                 }
                 if done || control.halted() {

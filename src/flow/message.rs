@@ -58,6 +58,7 @@ pub(super) struct Parcel {
     pub(super) from: usize,
     pub(super) records: Vec<Records>,
     pub(super) flags: Flags,
+    pub(super) read_seconds: f64,
 }
 
 /// One worker's rows of an epoch, ready for the model.
@@ -69,6 +70,8 @@ pub(super) struct Harvest {
     pub(super) flags: Flags,
     /// The featuriser after this epoch, if a checkpoint is made.
     pub(super) snapshot: Option<Vec<u8>>,
+    pub(super) read_seconds: f64,
+    pub(super) featurize_seconds: f64,
 }
 
 /// One worker's vector of a round.
@@ -91,6 +94,7 @@ pub(super) struct Emission {
     /// The model after this epoch, on worker 0, if a checkpoint is made.
     pub(super) snapshot: Option<Vec<u8>>,
     pub(super) status: Status,
+    pub(super) model_seconds: f64,
 }
 
 /// One worker's part of a checkpoint, durable.
@@ -127,8 +131,14 @@ pub struct EpochReport {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Drift alarms by signal, on worker 0.
     pub alarms: BTreeMap<&'static str, u64>,
-    /// Seconds this worker spent in the model.
+    /// Seconds this worker spent reading its part of the input.
+    pub read_seconds: f64,
+    /// Seconds it spent making rows.
+    pub featurize_seconds: f64,
+    /// Seconds from its first look at the rows to their last update, exchanges included.
     pub model_seconds: f64,
+    /// Seconds it spent writing.
+    pub write_seconds: f64,
     /// The model's numbers, on worker 0.
     pub status: Option<Status>,
 }

@@ -13,7 +13,7 @@ use timely::dataflow::operators::{Capability, ConnectLoop, Feedback};
 use timely::dataflow::{Scope, StreamVec};
 
 use super::featurise::Assembly;
-use super::message::{Contribution, Emission, EpochReport, Harvest, Shared};
+use super::message::{Contribution, Emission, Harvest, Shared};
 use super::{Control, FlowError, Timestamp};
 use crate::replica::{Arrival, Replica, Step};
 
@@ -73,7 +73,6 @@ pub(super) fn model<'s>(
     mut replica: Box<dyn Replica>,
     peers: usize,
     first_epoch: u64,
-    meter: Arc<dyn Fn(&EpochReport) + Send + Sync>,
     control: &Arc<Control>,
 ) -> StreamVec<'s, Timestamp, Shared<Emission>> {
     let worker = scope.index();
@@ -149,7 +148,6 @@ pub(super) fn model<'s>(
                     Ok(None) => {
                         let Some(done) = open.take() else { return };
                         let emission = emit(replica.as_mut(), &done, worker);
-                        meter(&report(&emission, &done, worker));
                         emissions_out.session(&done.emissions).give(Shared::new(emission));
                     }
                 }
@@ -189,26 +187,13 @@ fn emit(replica: &mut dyn Replica, done: &Open, worker: usize) -> Emission {
         output.drift.clear();
     }
     let snapshot = (flags.checkpoint && worker == 0).then(|| replica.snapshot());
-    Emission { epoch: done.epoch, output, harvest: Arc::clone(&done.own), flags, snapshot, status: replica.status() }
-}
-
-fn report(emission: &Emission, done: &Open, worker: usize) -> EpochReport {
-    let minibatch = &emission.harvest.minibatch;
-    let mut report = EpochReport {
-        worker,
-        epoch: emission.epoch,
-        input_rows: minibatch.input_rows,
-        assigned_rows: emission.output.assigned.len() as u64,
-        unwindowed_rows: minibatch.unwindowed,
+    Emission {
+        epoch: done.epoch,
+        output,
+        harvest: Arc::clone(&done.own),
+        flags,
+        snapshot,
+        status: replica.status(),
         model_seconds: done.started.elapsed().as_secs_f64(),
-        status: (worker == 0).then(|| emission.status.clone()),
-        ..EpochReport::default()
-    };
-    for letter in &minibatch.rejected {
-        *report.rejected.entry(letter.reason).or_default() += 1;
     }
-    for event in emission.output.drift.iter().filter(|event| event.alarm) {
-        *report.alarms.entry(event.signal).or_default() += 1;
-    }
-    report
 }

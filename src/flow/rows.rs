@@ -1,6 +1,5 @@
 //! Rows as Arrow batches.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::StringDictionaryBuilder;
@@ -13,7 +12,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave_record_batch;
 
 use crate::data::Minibatch;
-use crate::replica::{Arrival, Assigned, DriftEvent};
+use crate::replica::{Arrival, Assigned, DriftEvent, passed_through};
 
 /// Several minibatches as one, rows by ascending sequence number.
 pub(super) fn join(parts: Vec<Minibatch>) -> Minibatch {
@@ -53,7 +52,7 @@ fn text<'a>(values: impl Iterator<Item = &'a str>, data_type: &arrow_schema::Dat
 /// # Errors
 /// If a column of `schema` is neither promised nor passed through.
 pub fn assignments(rows: &[Assigned], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let extras = passed_through(rows)?;
+    let extras = passed_through(rows.iter().map(|row| &row.arrival))?;
     let columns = schema.fields().iter().map(|field| {
         let of = |row: fn(&Assigned) -> &Arrival| rows.iter().map(move |r| &row(r).row);
         let arrivals = || of(|r| &r.arrival);
@@ -83,25 +82,6 @@ pub fn assignments(rows: &[Assigned], schema: &SchemaRef) -> Result<RecordBatch,
         })
     });
     RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<Vec<_>, ArrowError>>()?)
-}
-
-/// The rows' pass-through columns, gathered from the batches they came in.
-fn passed_through(rows: &[Assigned]) -> Result<Option<RecordBatch>, ArrowError> {
-    let mut batches: Vec<&RecordBatch> = Vec::new();
-    let mut places = BTreeMap::new();
-    let mut picks = Vec::with_capacity(rows.len());
-    for row in rows {
-        let Some((batch, index)) = &row.arrival.extras else { return Ok(None) };
-        // A clone of a batch shares its columns, so that the first column's address tells batches apart.
-        let Some(column) = batch.columns().first() else { return Ok(None) };
-        let address = Arc::as_ptr(column).cast::<()>() as usize;
-        let place = *places.entry(address).or_insert_with(|| {
-            batches.push(batch);
-            batches.len() - 1
-        });
-        picks.push((place, *index));
-    }
-    if batches.is_empty() { Ok(None) } else { interleave_record_batch(&batches, &picks).map(Some) }
 }
 
 /// Drift events in the columns of `schema`.

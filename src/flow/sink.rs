@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow_schema::{ArrowError, SchemaRef};
 use timely::container::CapacityContainerBuilder;
@@ -10,7 +11,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 
-use super::message::{Emission, Shared, Vote};
+use super::message::{Emission, EpochReport, Shared, Vote};
 use super::{Control, FlowError, Timestamp, rows};
 use crate::checkpoint::Local;
 use crate::connector::{ConnectorError, DeadLetterParameters, OnError, Sink, dead_letter_batch};
@@ -85,6 +86,7 @@ pub(super) fn sink<'s>(
     emissions: StreamVec<'s, Timestamp, Shared<Emission>>,
     sinks: Rc<RefCell<Sinks>>,
     worker: usize,
+    meter: Arc<dyn Fn(&EpochReport) + Send + Sync>,
     control: &Arc<Control>,
 ) -> StreamVec<'s, Timestamp, Shared<Vote>> {
     let control = Arc::clone(control);
@@ -96,7 +98,10 @@ pub(super) fn sink<'s>(
                     if control.halted() {
                         return;
                     }
-                    match vote(&mut sinks.borrow_mut(), &emission.0, worker) {
+                    let started = Instant::now();
+                    let vote = vote(&mut sinks.borrow_mut(), &emission.0, worker);
+                    meter(&report(&emission.0, worker, started.elapsed().as_secs_f64()));
+                    match vote {
                         Ok(None) => {}
                         Ok(Some(vote)) => output.session(&capability).give(Shared::new(vote)),
                         Err(error) => control.halt(error),
@@ -121,4 +126,28 @@ fn vote(sinks: &mut Sinks, emission: &Emission, worker: usize) -> Result<Option<
         finished: emission.flags.input_ends,
         status: emission.status.clone(),
     }))
+}
+
+fn report(emission: &Emission, worker: usize, write_seconds: f64) -> EpochReport {
+    let harvest = &emission.harvest;
+    let mut report = EpochReport {
+        worker,
+        epoch: emission.epoch,
+        input_rows: harvest.minibatch.input_rows,
+        assigned_rows: emission.output.assigned.len() as u64,
+        unwindowed_rows: if emission.flags.emit { harvest.minibatch.unwindowed } else { 0 },
+        read_seconds: harvest.read_seconds,
+        featurize_seconds: harvest.featurize_seconds,
+        model_seconds: emission.model_seconds,
+        write_seconds,
+        status: (worker == 0).then(|| emission.status.clone()),
+        ..EpochReport::default()
+    };
+    for letter in harvest.minibatch.rejected.iter().filter(|_| emission.flags.emit) {
+        *report.rejected.entry(letter.reason).or_default() += 1;
+    }
+    for event in emission.output.drift.iter().filter(|event| event.alarm) {
+        *report.alarms.entry(event.signal).or_default() += 1;
+    }
+    report
 }

@@ -60,6 +60,7 @@ struct Reader {
 impl Reader {
     /// Reads one epoch into one parcel for each worker.
     fn parcels(&mut self, epoch: u64, control: &Control) -> Result<Vec<Parcel>, FlowError> {
+        let started = Instant::now();
         let (pass, local) = self.schedule.place(epoch);
         let polled = match self.schedule.epochs_per_pass {
             // Nobody has to agree on where a stream without a common order is cut off.
@@ -104,7 +105,8 @@ impl Reader {
                 }
             }
         }
-        Ok(dealt.into_iter().map(|records| Parcel { epoch, from: self.worker, records, flags }).collect())
+        let (from, read_seconds) = (self.worker, started.elapsed().as_secs_f64());
+        Ok(dealt.into_iter().map(|records| Parcel { epoch, from, records, flags, read_seconds }).collect())
     }
 }
 

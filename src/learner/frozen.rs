@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::learner::Learner;
 use super::online::verdict;
-use super::trainer::{Item, Part};
+use super::trainer::Item;
+use crate::data::Coordinates;
 use crate::network::{Tensor, values};
 use crate::replica::{Arrival, Output, Replica, ReplicaError, Status, Step};
 
@@ -16,6 +17,19 @@ pub struct Frozen {
     rows: u64,
     pending: Vec<Arrival>,
     output: Output,
+}
+
+/// Rows of a reservoir in embedding space.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Portrait {
+    /// Where each row came from.
+    pub coordinates: Vec<Coordinates>,
+    /// The cluster of each row.
+    pub clusters: Vec<u32>,
+    /// `[rows, width]`, row-major.
+    pub embeddings: Vec<f32>,
+    /// Width of the embedding.
+    pub width: usize,
 }
 
 /// Rows that go through the network at once: activations of this many stay in the cache.
@@ -56,11 +70,24 @@ impl Frozen {
         }
     }
 
-    /// The same state with another part of the work.
+    /// The rows of the reservoir as the model sees them.
     #[must_use]
-    pub fn with_part(mut self, part: Part) -> Self {
-        self.learner.part = part;
-        self
+    pub fn portrait(&self) -> Portrait {
+        let mut portrait = Portrait::default();
+        let Some(online) = &self.learner.online else { return portrait };
+        let clusters = self.learner.settings.model.clusters;
+        for block in online.reservoir.anchors().chunks(BLOCK) {
+            let items: Vec<Item> = block.iter().map(|anchor| (Arc::clone(&anchor.row), anchor.key)).collect();
+            let rows = online.bench.matrix(&items, &online.scaler, &online.bench.device);
+            let inference = online.bench.objective.infer(&self.matrices, rows);
+            portrait.width = inference.embedding.dims()[1];
+            portrait.embeddings.extend(values(inference.embedding));
+            let (scores, distances) = (values(inference.scores), values(inference.distances));
+            let lines = scores.chunks_exact(clusters).zip(distances.chunks_exact(clusters));
+            portrait.clusters.extend(lines.map(|(s, d)| verdict(s, d, &online.prices).cluster as u32));
+            portrait.coordinates.extend(block.iter().map(|anchor| anchor.row.coordinates.clone()));
+        }
+        portrait
     }
 }
 

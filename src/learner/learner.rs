@@ -261,6 +261,7 @@ impl Replica for Learner {
             model_version: self.version,
             warming: self.online.is_none(),
             rows: self.seen + self.held.len() as u64,
+            learned_rows: self.seen,
             ..Status::default()
         };
         if let Some(online) = &self.online {

@@ -24,7 +24,7 @@ mod trainer;
 mod update;
 mod watch;
 
-pub use frozen::Frozen;
+pub use frozen::{Frozen, Portrait};
 pub use learner::Learner;
 pub use nursery::Nursery;
 pub use parameters::{BalanceParameters, LearningParameters, ModelParameters, PerKey, Target};

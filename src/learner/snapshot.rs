@@ -1,10 +1,8 @@
 //! A learner as bytes, and back.
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use serde::{Deserialize, Serialize};
@@ -21,7 +19,7 @@ use super::trainer::{Part, Trained, Workbench};
 use super::watch::Watch;
 use crate::data::Row;
 use crate::network::Device;
-use crate::replica::{Arrival, ReplicaError};
+use crate::replica::{Arrival, ReplicaError, passed_through};
 
 /// Everything replicated, each row once.
 #[derive(Serialize, Deserialize)]
@@ -162,25 +160,15 @@ impl Learner {
     }
 }
 
-/// The pass-through columns of held rows, gathered into one batch.
+/// The pass-through columns of held rows as an Arrow IPC stream.
 fn extras(held: &[Arrival]) -> Option<Vec<u8>> {
-    let mut batches: Vec<&RecordBatch> = Vec::new();
-    let mut places = BTreeMap::new();
-    let mut picks = Vec::with_capacity(held.len());
-    for arrival in held {
-        let (batch, row) = arrival.extras.as_ref()?;
-        // Batches are told apart by where their first column lies: a clone shares its columns.
-        let address = batch.columns().first().map(|column| Arc::as_ptr(column).cast::<()>() as usize)?;
-        let place = *places.entry(address).or_insert_with(|| {
-            batches.push(batch);
-            batches.len() - 1
-        });
-        picks.push((place, *row));
-    }
-    let batch = arrow_select::interleave::interleave_record_batch(&batches, &picks).ok()?;
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).ok()?;
-    writer.write(&batch).ok()?;
-    writer.into_inner().ok()
+    let batch = passed_through(held.iter()).expect("held rows come from one input with one schema")?;
+    let write = || {
+        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+        writer.write(&batch)?;
+        writer.into_inner()
+    };
+    Some(write().expect("plain data in memory can be written"))
 }
 
 fn held(numbers: &[u32], rows: &[Arc<Row>], extras: Option<&[u8]>) -> Result<Vec<Arrival>, ReplicaError> {

@@ -188,7 +188,7 @@ impl Watch {
         status.reconstruction = self.monitor.reconstruction();
         status.embedding_variance = self.mean.iter().zip(&self.square).map(|(m, s)| (s - m * m).max(0.0)).sum();
         status.centroid_shift = self.monitor.centroid_shifts().to_vec();
-        status.drift_scores = self.monitor.scores().iter().map(|s| (s.signal.name(), s.score)).collect();
+        status.drift = self.monitor.scores().to_vec();
     }
 }
 

@@ -4,6 +4,7 @@
 //! from the plan to the summary and leave printing, bars and exit codes to the door.
 
 mod assign;
+mod metrics;
 mod progress;
 mod record;
 mod run;
@@ -11,7 +12,8 @@ mod setup;
 mod signals;
 
 pub use assign::assign;
+pub use metrics::observe;
 pub use progress::{GAP_BUCKETS, Progress, Totals};
 pub use run::{Outcome, run};
-pub use setup::settings;
+pub use setup::{PLAN_FILE, input_rows, settings};
 pub use signals::stop_on_signals;

@@ -52,6 +52,7 @@ pub fn run(
             ParquetSink::clear(folder)?;
         }
     }
+    setup::keep_plan(plan)?;
     let digest = setup::digest(plan, &ends.catalog.digest())?;
     let store = Store::open(plan.checkpoint_dir(), plan.checkpoint().keep)?;
     let resume = resume(&store, &digest)?;

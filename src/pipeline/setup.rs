@@ -56,6 +56,15 @@ pub(super) fn open(plan: &Plan) -> Result<Ends, Error> {
     Ok(Ends { catalog: Arc::new(catalog), columns, assignments })
 }
 
+/// Rows that a run will featurise, over all passes.
+///
+/// # Errors
+/// If the input cannot be opened.
+pub fn input_rows(plan: &Plan) -> Result<u64, Error> {
+    let catalog = ParquetCatalog::open(plan.source(), &[])?;
+    Ok(catalog.total_rows() * plan.learning().passes as u64)
+}
+
 /// Input rows of all workers in one epoch: about one chunk of model rows.
 pub(super) fn epoch_rows(plan: &Plan) -> usize {
     let hop = plan.features().window().map_or(1, |window| window.hop());
@@ -99,4 +108,15 @@ pub(super) fn digest(plan: &Plan, input: &InputDigest) -> Result<Digest, Error> 
     let files = input.files.iter().map(|file| format!("{} ({} rows, {} bytes)", file.name, file.rows, file.bytes));
     digest.insert("source.parquet.files", files.collect::<Vec<_>>().join(", "));
     Ok(digest)
+}
+
+/// Name of the effective configuration in the run directory.
+pub const PLAN_FILE: &str = "pipeline.toml";
+
+/// Writes the effective configuration beside the run's results, for reports and for people.
+pub(super) fn keep_plan(plan: &Plan) -> Result<(), Error> {
+    let text = plan.effective().to_toml().map_err(|error| Error::Internal(error.to_string()))?;
+    let path = plan.run_dir().join(PLAN_FILE);
+    std::fs::write(&path, text)
+        .map_err(|source| Error::Connector(crate::connector::ConnectorError::Write { path, source }))
 }
