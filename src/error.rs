@@ -42,8 +42,13 @@ pub enum Error {
     #[error(transparent)]
     Connector(#[from] ConnectorError),
     /// `[features]` against the columns of the input.
-    #[error(transparent)]
-    Features(#[from] FeatureError),
+    #[error("{file}: {source}")]
+    Features {
+        /// The file that was compared.
+        file: String,
+        /// What does not fit.
+        source: FeatureError,
+    },
     /// Checkpoints or the run directory.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -77,7 +82,7 @@ impl Error {
             Self::Config(ConfigError::NoInput { .. }) => exit::NO_INPUT,
             Self::Config(ConfigError::Read { .. }) => exit::IO,
             Self::Config(ConfigError::Override { .. }) | Self::Usage(_) => exit::USAGE,
-            Self::Config(_) | Self::Features(_) => exit::CONFIGURATION,
+            Self::Config(_) | Self::Features { .. } => exit::CONFIGURATION,
             Self::Connector(error) => connector(error),
             Self::Checkpoint(error) => checkpoint(error),
             Self::Refused(Refusal::AllDamaged { .. }) => exit::IO,
@@ -147,7 +152,7 @@ fn flow(error: &FlowError) -> u8 {
 fn serve(error: &ServeError) -> u8 {
     match error {
         ServeError::Address { .. } => exit::CONFIGURATION,
-        ServeError::InUse { .. } | ServeError::Listen { .. } => exit::UNAVAILABLE,
+        ServeError::InUse { .. } | ServeError::Listen { .. } => exit::CANNOT_CREATE,
         ServeError::Thread(_) => exit::INTERNAL,
     }
 }
@@ -179,7 +184,7 @@ mod tests {
             (ConfigError::Read { file: place(), source: denied() }.into(), 74),
             (Error::Output(denied()), 74),
             (ConfigError::Missing { place: place(), key: place() }.into(), 78),
-            (FeatureError::NoColumns.into(), 78),
+            (Error::Features { file: place(), source: FeatureError::NoColumns }, 78),
             (CheckpointError::Damaged { file: PathBuf::new(), section: place(), problem: place() }.into(), 65),
             (CheckpointError::Locked { run_dir: PathBuf::new(), holder: place() }.into(), 73),
             (CheckpointError::Read { path: PathBuf::new(), source: denied() }.into(), 74),
@@ -191,7 +196,7 @@ mod tests {
             (FlowError::Replica(ReplicaError::Model(place())).into(), 70),
             (FlowError::Checkpoint(place()).into(), 74),
             (FlowError::Panicked.into(), 70),
-            (ServeError::InUse { listen: place() }.into(), 69),
+            (ServeError::InUse { listen: place() }.into(), 73),
         ];
         for (error, code) in codes {
             assert_eq!(error.exit_code(), code, "{error}");

@@ -15,5 +15,5 @@ pub use assign::assign;
 pub use metrics::observe;
 pub use progress::{GAP_BUCKETS, Progress, Totals};
 pub use run::{Outcome, run};
-pub use setup::{PLAN_FILE, input_rows, settings};
+pub use setup::{Input, PLAN_FILE, input_rows, settings, survey};
 pub use signals::stop_on_signals;

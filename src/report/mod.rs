@@ -25,3 +25,4 @@ pub use contents::{Confusion, DriftPoint, Point, Position, Report, SharePoint};
 pub use error::ReportError;
 pub use page::render;
 pub use read::{Run, read};
+pub(crate) use time::instant;
