@@ -25,6 +25,9 @@ mod trainer;
 mod update;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use frozen::{Frozen, Portrait};
 pub use learner::Learner;
 pub use nursery::Nursery;
