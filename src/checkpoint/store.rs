@@ -103,8 +103,7 @@ impl Store {
     /// If it cannot be read, is damaged, or is of a later format.
     pub fn load(&self, id: u64) -> Result<Checkpoint, CheckpointError> {
         let path = self.path(id);
-        let (input, length) = open(&path)?;
-        let checkpoint = Reader::new(input, length, &path).checkpoint()?;
+        let checkpoint = load(&path)?;
         check_id(&path, id, checkpoint.id)?;
         Ok(checkpoint)
     }
@@ -157,6 +156,15 @@ pub fn list(dir: &Path) -> Result<Vec<Listed>, CheckpointError> {
         Ok(Listed { id, bytes, header, path })
     };
     ids(dir)?.into_iter().map(list).collect()
+}
+
+/// Reads one checkpoint file and verifies every byte of it.
+///
+/// # Errors
+/// If it cannot be read, is damaged, or is of a later format.
+pub fn load(file: &Path) -> Result<Checkpoint, CheckpointError> {
+    let (input, length) = open(file)?;
+    Reader::new(input, length, file).checkpoint()
 }
 
 /// What one checkpoint file says about itself. Checks the header, not the sections.
