@@ -10,6 +10,7 @@ use crate::connector::ConnectorError;
 use crate::data::FeatureError;
 use crate::flow::FlowError;
 use crate::replica::ReplicaError;
+use crate::report::ReportError;
 use crate::serve::ServeError;
 
 /// Exit codes, after BSD's `sysexits.h`.
@@ -61,6 +62,9 @@ pub enum Error {
     /// The metrics server.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The page about a run.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The command line, beyond what its parser checks.
     #[error("{0}")]
     Usage(String),
@@ -89,6 +93,7 @@ impl Error {
             Self::Refused(_) => exit::CONFIGURATION,
             Self::Flow(error) => flow(error),
             Self::Serve(error) => serve(error),
+            Self::Report(error) => report(error),
             Self::BadData(_) => exit::BAD_DATA,
             Self::Output(_) => exit::IO,
             Self::Internal(_) => exit::INTERNAL,
@@ -157,6 +162,14 @@ fn serve(error: &ServeError) -> u8 {
     }
 }
 
+fn report(error: &ReportError) -> u8 {
+    match error {
+        ReportError::NoRun { .. } => exit::NO_INPUT,
+        ReportError::List { .. } => exit::IO,
+        ReportError::Unreadable { .. } | ReportError::Column { .. } => exit::BAD_DATA,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -197,6 +210,10 @@ mod tests {
             (FlowError::Checkpoint(place()).into(), 74),
             (FlowError::Panicked.into(), 70),
             (ServeError::InUse { listen: place() }.into(), 73),
+            (ReportError::NoRun { path: PathBuf::new() }.into(), 66),
+            (ReportError::List { path: PathBuf::new(), source: denied() }.into(), 74),
+            (ReportError::Unreadable { file: PathBuf::new(), problem: place() }.into(), 65),
+            (ReportError::Column { column: place(), file: PathBuf::new(), problem: place() }.into(), 65),
         ];
         for (error, code) in codes {
             assert_eq!(error.exit_code(), code, "{error}");

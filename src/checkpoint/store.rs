@@ -108,8 +108,7 @@ impl Store {
     /// If it cannot be read, is damaged, or is of a later format.
     pub fn load(&self, id: u64) -> Result<Checkpoint, CheckpointError> {
         let path = self.path(id);
-        let (input, length) = open(&path)?;
-        let checkpoint = Reader::new(input, length, &path).checkpoint()?;
+        let checkpoint = load(&path)?;
         check_id(&path, id, checkpoint.id)?;
         Ok(checkpoint)
     }
@@ -169,6 +168,15 @@ pub fn look(file: &Path) -> Result<Listed, CheckpointError> {
     let header = header.and_then(|header| check_id(file, named.unwrap_or(header.id), header.id).map(|()| header));
     let id = named.or(header.as_ref().ok().map(|header| header.id)).unwrap_or_default();
     Ok(Listed { id, bytes, header, path: file.to_owned() })
+}
+
+/// Reads one checkpoint file and verifies every byte of it.
+///
+/// # Errors
+/// If it cannot be read, is damaged, or is of a later format.
+pub fn load(file: &Path) -> Result<Checkpoint, CheckpointError> {
+    let (input, length) = open(file)?;
+    Reader::new(input, length, file).checkpoint()
 }
 
 /// What one checkpoint file says about itself. Checks the header, not the sections.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::{Arguments, Command, assign, checkpoint, completions, evaluate, logging, schema, validate};
+use super::{Arguments, Command, assign, checkpoint, completions, evaluate, logging, report, schema, validate};
 use crate::error::{Error, exit};
 
 /// Runs the command that `line` (program name first) asks for and reports its fault, if any, on standard error.
@@ -43,6 +43,6 @@ fn execute(command: Command) -> Result<(), Error> {
         Command::Run(arguments) => super::run::execute(&arguments),
         Command::Assign(arguments) => assign::execute(&arguments),
         Command::Checkpoint(command) => checkpoint::execute(&command),
-        Command::Report(_) => Err(Error::Internal("this command is not wired".to_owned())),
+        Command::Report(arguments) => report::execute(&arguments),
     }
 }

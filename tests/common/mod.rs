@@ -57,12 +57,7 @@ pub fn stream(classes: impl IntoIterator<Item = i32>, spread: f32, seed: u64) ->
             centre + spread * normal(&mut rng)
         });
         let features = features.collect();
-        Reading {
-            key: format!("d{}", row % devices),
-            time: (row / devices) as i64 * STEP_NS,
-            label: class,
-            features,
-        }
+        Reading { key: format!("d{}", row % devices), time: (row / devices) as i64 * STEP_NS, label: class, features }
     });
     rows.collect()
 }
