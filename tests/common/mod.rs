@@ -57,12 +57,7 @@ pub fn stream(classes: impl IntoIterator<Item = i32>, spread: f32, seed: u64) ->
             centre + spread * normal(&mut rng)
         });
         let features = features.collect();
-        Reading {
-            key: format!("d{}", row % devices),
-            time: (row / devices) as i64 * STEP_NS,
-            label: class,
-            features,
-        }
+        Reading { key: format!("d{}", row % devices), time: (row / devices) as i64 * STEP_NS, label: class, features }
     });
     rows.collect()
 }
@@ -290,7 +285,8 @@ impl Ended {
     /// Insists on an exit code and on words in the message.
     pub fn says(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code(), code, "{}", self.err);
-        let message: String = self.err.lines().filter(|line| !line.contains(" INFO ")).collect::<Vec<_>>().join("\n");
+        let message: String =
+            self.err.lines().filter(|line| !line.contains("\"level\":\"INFO\"")).collect::<Vec<_>>().join("\n");
         for word in words {
             assert!(message.contains(word), "`{word}` is not in: {message}");
         }
