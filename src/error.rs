@@ -10,6 +10,7 @@ use crate::connector::ConnectorError;
 use crate::data::FeatureError;
 use crate::flow::FlowError;
 use crate::replica::ReplicaError;
+use crate::report::ReportError;
 use crate::serve::ServeError;
 
 /// Exit codes, after BSD's `sysexits.h`.
@@ -42,8 +43,13 @@ pub enum Error {
     #[error(transparent)]
     Connector(#[from] ConnectorError),
     /// `[features]` against the columns of the input.
-    #[error(transparent)]
-    Features(#[from] FeatureError),
+    #[error("{file}: {source}")]
+    Features {
+        /// The file that was compared.
+        file: String,
+        /// What does not fit.
+        source: FeatureError,
+    },
     /// Checkpoints or the run directory.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -56,6 +62,9 @@ pub enum Error {
     /// The metrics server.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The page about a run.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The command line, beyond what its parser checks.
     #[error("{0}")]
     Usage(String),
@@ -77,13 +86,14 @@ impl Error {
             Self::Config(ConfigError::NoInput { .. }) => exit::NO_INPUT,
             Self::Config(ConfigError::Read { .. }) => exit::IO,
             Self::Config(ConfigError::Override { .. }) | Self::Usage(_) => exit::USAGE,
-            Self::Config(_) | Self::Features(_) => exit::CONFIGURATION,
+            Self::Config(_) | Self::Features { .. } => exit::CONFIGURATION,
             Self::Connector(error) => connector(error),
             Self::Checkpoint(error) => checkpoint(error),
             Self::Refused(Refusal::AllDamaged { .. }) => exit::IO,
             Self::Refused(_) => exit::CONFIGURATION,
             Self::Flow(error) => flow(error),
             Self::Serve(error) => serve(error),
+            Self::Report(error) => report(error),
             Self::BadData(_) => exit::BAD_DATA,
             Self::Output(_) => exit::IO,
             Self::Internal(_) => exit::INTERNAL,
@@ -147,8 +157,16 @@ fn flow(error: &FlowError) -> u8 {
 fn serve(error: &ServeError) -> u8 {
     match error {
         ServeError::Address { .. } => exit::CONFIGURATION,
-        ServeError::InUse { .. } | ServeError::Listen { .. } => exit::UNAVAILABLE,
+        ServeError::InUse { .. } | ServeError::Listen { .. } => exit::CANNOT_CREATE,
         ServeError::Thread(_) => exit::INTERNAL,
+    }
+}
+
+fn report(error: &ReportError) -> u8 {
+    match error {
+        ReportError::NoRun { .. } => exit::NO_INPUT,
+        ReportError::List { .. } => exit::IO,
+        ReportError::Unreadable { .. } | ReportError::Column { .. } => exit::BAD_DATA,
     }
 }
 
@@ -179,7 +197,7 @@ mod tests {
             (ConfigError::Read { file: place(), source: denied() }.into(), 74),
             (Error::Output(denied()), 74),
             (ConfigError::Missing { place: place(), key: place() }.into(), 78),
-            (FeatureError::NoColumns.into(), 78),
+            (Error::Features { file: place(), source: FeatureError::NoColumns }, 78),
             (CheckpointError::Damaged { file: PathBuf::new(), section: place(), problem: place() }.into(), 65),
             (CheckpointError::Locked { run_dir: PathBuf::new(), holder: place() }.into(), 73),
             (CheckpointError::Read { path: PathBuf::new(), source: denied() }.into(), 74),
@@ -191,7 +209,11 @@ mod tests {
             (FlowError::Replica(ReplicaError::Model(place())).into(), 70),
             (FlowError::Checkpoint(place()).into(), 74),
             (FlowError::Panicked.into(), 70),
-            (ServeError::InUse { listen: place() }.into(), 69),
+            (ServeError::InUse { listen: place() }.into(), 73),
+            (ReportError::NoRun { path: PathBuf::new() }.into(), 66),
+            (ReportError::List { path: PathBuf::new(), source: denied() }.into(), 74),
+            (ReportError::Unreadable { file: PathBuf::new(), problem: place() }.into(), 65),
+            (ReportError::Column { column: place(), file: PathBuf::new(), problem: place() }.into(), 65),
         ];
         for (error, code) in codes {
             assert_eq!(error.exit_code(), code, "{error}");

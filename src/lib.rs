@@ -1,4 +1,40 @@
 //! Clusters sensor streams and keeps the clusters even.
+//!
+//! Rows come from Parquet as Arrow batches, raw readings are cut into windows, and a timely dataflow takes every row through a
+//! deep encoder and balanced centroids that learn from it afterwards. What leaves are assignments, drift events and metrics.
+//!
+//! # The house
+//!
+//! Two sentences carry the design. The dataflow knows no tensors, the learner knows no timestamps, and they meet at one trait,
+//! [`Replica`](replica::Replica). Everything that crosses workers is a sum.
+//!
+//! ```text
+//!  7   main  cli                        the door: arguments in, exit code out
+//!  6   pipeline  config  error          the rooms that see every other; report and serve beside them
+//!  5   flow                             time: epochs, rounds, checkpoints   (the only room that says `timely`)
+//!  4   learner                          one model replica: predict, then train
+//!  3   objective                        what is learned: losses behind one trait
+//!  2   network                          tensors from one flat vector        (these three are the only ones to say `burn`)
+//!  2'  connector  checkpoint            the outside world: Parquet, files
+//!  1   data  replica  telemetry         rows, windows, the seam; names of metrics
+//!  0   stats                            arithmetic on slices
+//! ```
+//!
+//! A room uses lower floors only; `tests/architecture.rs` holds this. To add a method, write one file in [`objective`]; to add an
+//! input or output, implement [`Source`](connector::Source) or [`Sink`](connector::Sink).
+//!
+//! # A first look
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! let plan = evenkeel::config::open(Path::new("pipelines/quickstart.toml"), &["model.clusters=5".to_owned()])?;
+//! assert_eq!(plan.model().clusters, 5);
+//! assert_eq!(plan.features().window().map(|window| (window.length(), window.hop())), Some((128, 64)));
+//! # Ok::<(), evenkeel::config::ConfigError>(())
+//! ```
+
+#![warn(clippy::unwrap_used)]
 
 pub mod checkpoint;
 pub mod cli;

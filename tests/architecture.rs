@@ -11,7 +11,6 @@ const FLOORS: &[(&str, u8)] = &[
     ("stats", 0),
     ("data", 1),
     ("telemetry", 1),
-    ("serve", 2),
     ("replica", 2),
     ("connector", 2),
     ("checkpoint", 2),

@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::builder::{ListBuilder, StringBuilder};
+use arrow_array::types::Float32Type;
+use arrow_array::{
+    ArrayRef, BooleanArray, FixedSizeListArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
+    StringArray,
+};
+use evenkeel::checkpoint::{Checkpoint, Local, Store};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -65,9 +71,12 @@ fn write_assignments(file: &Path, with_labels: bool) {
     if with_labels {
         columns.push(("label", Arc::new(Int64Array::from_iter(labels))));
     }
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    write(file, &RecordBatch::try_from_iter(columns).unwrap());
+}
+
+fn write(file: &Path, batch: &RecordBatch) {
     let mut writer = ArrowWriter::try_new(File::create(file).unwrap(), batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
+    writer.write(batch).unwrap();
     writer.close().unwrap();
 }
 
@@ -104,7 +113,7 @@ fn an_unknown_key_exits_with_78_and_a_suggestion() {
     let output = evenkeel(&["validate", path(&file)]);
     assert_eq!(output.status.code(), Some(78));
     let expected =
-        format!("error: {}:6: unknown key `model.clustres`; did you mean `model.clusters`?\n", file.display());
+        format!("error: {}:8: unknown key `model.clustres`; did you mean `model.clusters`?\n", file.display());
     assert_eq!(err(&output), expected);
 }
 
@@ -135,6 +144,182 @@ fn an_invalid_pipeline_is_told_in_json_too() {
     let verdict: Value = serde_json::from_slice(&invalid.stdout).unwrap();
     assert_eq!(verdict["valid"], false);
     assert!(verdict["problems"][0].as_str().unwrap().contains("`model.clusters` is 1"));
+}
+
+/// A pipeline file beside an input of three rows and columns of many kinds.
+fn pipeline_with_input(folder: &TempDir) -> PathBuf {
+    let list = |row: f32| Some(vec![Some(row), Some(-row)]);
+    let words = vec!["a", "b", "c"];
+    let mut text_lists = ListBuilder::new(StringBuilder::new());
+    for word in &words {
+        text_lists.append_value([Some(word)]);
+    }
+    let rows = (0..3).map(|row| list(row as f32));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("vector", Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows.clone(), 2))),
+        ("ragged", Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows))),
+        ("pressure", Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0]))),
+        ("words", Arc::new(StringArray::from(words))),
+        ("word_lists", Arc::new(text_lists.finish())),
+        ("cluster", Arc::new(Int32Array::from(vec![0, 1, 0]))),
+    ];
+    let input = folder.path().join("input.parquet");
+    write(&input, &RecordBatch::try_from_iter(columns).unwrap());
+    pipeline(folder, &PIPELINE.replace("har.parquet", path(&input)).replace("\"features\"", "\"vector\", \"pressure\""))
+}
+
+fn validate(file: &Path, set: &str) -> Output {
+    evenkeel(&["validate", path(file), "--set", set])
+}
+
+#[test]
+fn a_valid_pipeline_is_told_with_what_its_input_holds() {
+    let folder = TempDir::new().unwrap();
+    let file = pipeline_with_input(&folder);
+    let valid = validate(&file, "features.keep=[\"words\"]");
+    assert_eq!(valid.status.code(), Some(0), "{}", err(&valid));
+    assert_eq!(out(&valid), format!("{} is valid: 1 file, 3 rows, 3 columns read, 3 features\n", file.display()));
+    // Only the rows know how long their lists are.
+    let ragged = evenkeel(&["validate", path(&file), "--json", "--set", "features.columns=[\"ragged\"]"]);
+    let verdict: Value = serde_json::from_slice(&ragged.stdout).unwrap();
+    assert_eq!((&verdict["valid"], &verdict["input"]["rows"]), (&Value::from(true), &Value::from(3)));
+    assert_eq!(
+        (&verdict["input"]["columns"][0], &verdict["input"]["features"]),
+        (&Value::from("ragged"), &Value::Null)
+    );
+    assert!(!folder.path().join("runs").exists(), "validating leaves nothing behind");
+}
+
+#[test]
+fn an_input_that_is_not_there_exits_with_66() {
+    let folder = TempDir::new().unwrap();
+    let file = pipeline_with_input(&folder);
+    let missing = format!("source.parquet.paths=[\"{}\"]", folder.path().join("inputs.parquet").display());
+    let output = validate(&file, &missing);
+    assert_eq!(output.status.code(), Some(66));
+    assert!(err(&output).contains("did you mean") && err(&output).contains("input.parquet`?"), "{}", err(&output));
+}
+
+#[test]
+fn columns_that_do_not_fit_are_named_with_the_file_and_exit_with_78() {
+    let folder = TempDir::new().unwrap();
+    let file = pipeline_with_input(&folder);
+    let cases = [
+        ("features.columns=[\"vectr\"]", &["no column `vectr` (`features.columns`)", "did you mean `vector`?"][..]),
+        ("features.key=pressur", &["no column `pressur` (`features.key`)", "did you mean `pressure`?"]),
+        ("features.columns=[\"words\"]", &["column `words` (`features.columns`) is Utf8"]),
+        ("features.columns=[\"word_lists\"]", &["column `word_lists` (`features.columns`)", "list of floats"]),
+        ("features.time=pressure", &["column `pressure` (`features.time`) is Float64", "timestamp"]),
+    ];
+    for (set, parts) in cases {
+        let output = validate(&file, set);
+        assert_eq!(output.status.code(), Some(78), "{set}: {}", err(&output));
+        for part in parts.iter().chain(&["input.parquet"]) {
+            assert!(err(&output).contains(part), "{set}: {}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn a_column_that_the_output_has_already_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let output = validate(&pipeline_with_input(&folder), "features.keep=[\"cluster\"]");
+    assert_eq!(output.status.code(), Some(65));
+    assert!(err(&output).contains("column `cluster`") && err(&output).contains("features.keep"), "{}", err(&output));
+}
+
+#[test]
+fn files_that_disagree_on_a_column_are_told_apart_by_name() {
+    let folder = TempDir::new().unwrap();
+    let file = pipeline_with_input(&folder);
+    let other = folder.path().join("other.parquet");
+    let columns: Vec<(&str, ArrayRef)> = vec![("pressure", Arc::new(Int32Array::from(vec![1])))];
+    write(&other, &RecordBatch::try_from_iter(columns).unwrap());
+    let both = format!("source.parquet.paths=[\"{}\"]", folder.path().display());
+    let output = evenkeel(&["validate", path(&file), "--set", &both, "--set", "features.columns=[\"pressure\"]"]);
+    assert_eq!(output.status.code(), Some(65), "{}", err(&output));
+    for part in ["input.parquet", "other.parquet", "Int32", "Float64"] {
+        assert!(err(&output).contains(part), "{}", err(&output));
+    }
+}
+
+/// A run directory with checkpoints 1 and 2.
+fn run_directory() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(&folder.path().join("checkpoints"), 3).unwrap();
+    for id in 1..=2 {
+        let local = Local { featurizer: vec![3; 5], sinks: vec![vec![4; 8]] };
+        let mut checkpoint = Checkpoint { id, epoch: 10 * id, rows: 320 * id, workers: 1, ..Checkpoint::default() };
+        checkpoint.replica = vec![7; 100];
+        checkpoint.locals = vec![local];
+        checkpoint.created_unix_s = 1_514_764_800;
+        checkpoint.digest.insert("model.clusters", "6");
+        store.write(&checkpoint).unwrap();
+    }
+    folder
+}
+
+/// Changes the last byte of checkpoint 2: its header stays whole.
+fn damage(folder: &TempDir) -> PathBuf {
+    let file = folder.path().join("checkpoints/checkpoint-00000002.ek");
+    let mut bytes = std::fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+#[test]
+fn checkpoints_are_listed_newest_first_from_either_folder() {
+    let folder = run_directory();
+    let run = evenkeel(&["checkpoint", "list", path(folder.path())]);
+    let inner = evenkeel(&["checkpoint", "list", path(&folder.path().join("checkpoints"))]);
+    assert_eq!((run.status.code(), out(&run)), (Some(0), out(&inner)));
+    let lines: Vec<Vec<&str>> = out(&run).lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0][..4], ["checkpoint", "created", "epoch", "pass"]);
+    assert_eq!(lines[1][..7], ["2", "2018-01-01", "00:00:00", "UTC", "20", "0", "640"]);
+    assert_eq!((lines[2][0], lines.len()), ("1", 3));
+    let json = evenkeel(&["checkpoint", "list", path(folder.path()), "--json"]);
+    let all: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&all[0]["id"], &all[1]["header"]["rows"]), (&Value::from(2), &Value::from(320)));
+}
+
+#[test]
+fn a_checkpoint_is_inspected_by_file_or_as_the_newest() {
+    let folder = run_directory();
+    let file = folder.path().join("checkpoints/checkpoint-00000001.ek");
+    let has = |output: &Output, name: &str, value: &str| {
+        out(output).lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.trim() == value))
+    };
+    let first = evenkeel(&["checkpoint", "inspect", path(&file)]);
+    assert!(has(&first, "checkpoint", "1") && has(&first, "model.clusters", "6"), "{}", out(&first));
+    assert!(out(&first).lines().any(|line| line.starts_with("replica") && line.contains("100")), "{}", out(&first));
+    assert!(has(&evenkeel(&["checkpoint", "inspect", path(folder.path())]), "checkpoint", "2"));
+}
+
+#[test]
+fn verification_exits_with_65_if_a_checkpoint_is_damaged() {
+    let folder = run_directory();
+    assert_eq!(evenkeel(&["checkpoint", "verify", path(folder.path())]).status.code(), Some(0));
+    let file = damage(&folder);
+    let output = evenkeel(&["checkpoint", "verify", path(folder.path())]);
+    assert_eq!(output.status.code(), Some(65));
+    assert_eq!(err(&output), "error: 1 of 2 checkpoints is damaged\n");
+    let verdicts: Vec<&str> = out(&output).lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(verdicts, ["damaged:", "whole"]);
+    let alone = evenkeel(&["checkpoint", "verify", path(&file), "--json"]);
+    let all: Value = serde_json::from_slice(&alone.stdout).unwrap();
+    assert_eq!((alone.status.code(), &all[0]["verdict"]), (Some(65), &Value::from("damaged")));
+}
+
+#[test]
+fn where_no_checkpoint_is_the_commands_exit_with_66() {
+    let folder = TempDir::new().unwrap();
+    for command in ["list", "inspect", "verify"] {
+        for place in [folder.path().to_owned(), folder.path().join("none")] {
+            let output = evenkeel(&["checkpoint", command, path(&place)]);
+            assert_eq!(output.status.code(), Some(66), "{}", err(&output));
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,11 @@ fn parse(name: &str) -> Option<u64> {
     (file_name(id) == name).then_some(id)
 }
 
+/// The id that a file's name gives, if it is that of a checkpoint.
+fn name_of(file: &Path) -> Option<u64> {
+    parse(file.file_name()?.to_str()?)
+}
+
 fn read_error(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError + '_ {
     |source| CheckpointError::Read { path: path.to_owned(), source }
 }
@@ -103,8 +108,7 @@ impl Store {
     /// If it cannot be read, is damaged, or is of a later format.
     pub fn load(&self, id: u64) -> Result<Checkpoint, CheckpointError> {
         let path = self.path(id);
-        let (input, length) = open(&path)?;
-        let checkpoint = Reader::new(input, length, &path).checkpoint()?;
+        let checkpoint = load(&path)?;
         check_id(&path, id, checkpoint.id)?;
         Ok(checkpoint)
     }
@@ -149,14 +153,30 @@ pub struct Listed {
 /// # Errors
 /// If the folder or a file cannot be opened.
 pub fn list(dir: &Path) -> Result<Vec<Listed>, CheckpointError> {
-    let list = |id| {
-        let path = dir.join(file_name(id));
-        let (input, bytes) = open(&path)?;
-        let header = Reader::new(input, bytes, &path).header();
-        let header = header.and_then(|header| check_id(&path, id, header.id).map(|()| header));
-        Ok(Listed { id, bytes, header, path })
-    };
-    ids(dir)?.into_iter().map(list).collect()
+    ids(dir)?.into_iter().map(|id| look(&dir.join(file_name(id)))).collect()
+}
+
+/// One checkpoint file, under whatever name; only its header is read and checked.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn look(file: &Path) -> Result<Listed, CheckpointError> {
+    let (input, bytes) = open(file)?;
+    let header = Reader::new(input, bytes, file).header();
+    // A file that was renamed has the id that is in it; one of a name that gives another id is not what was written.
+    let named = name_of(file);
+    let header = header.and_then(|header| check_id(file, named.unwrap_or(header.id), header.id).map(|()| header));
+    let id = named.or(header.as_ref().ok().map(|header| header.id)).unwrap_or_default();
+    Ok(Listed { id, bytes, header, path: file.to_owned() })
+}
+
+/// Reads one checkpoint file and verifies every byte of it.
+///
+/// # Errors
+/// If it cannot be read, is damaged, or is of a later format.
+pub fn load(file: &Path) -> Result<Checkpoint, CheckpointError> {
+    let (input, length) = open(file)?;
+    Reader::new(input, length, file).checkpoint()
 }
 
 /// What one checkpoint file says about itself. Checks the header, not the sections.
@@ -173,16 +193,20 @@ pub fn inspect(file: &Path) -> Result<Header, CheckpointError> {
 /// # Errors
 /// If the folder or a file cannot be opened; damage is not an error but a [`Verdict`].
 pub fn verify(dir: &Path) -> Result<Vec<Found>, CheckpointError> {
-    ids(dir)?.into_iter().map(|id| verify_one(dir, id)).collect()
+    ids(dir)?.into_iter().map(|id| verify_file(&dir.join(file_name(id)))).collect()
 }
 
-fn verify_one(dir: &Path, id: u64) -> Result<Found, CheckpointError> {
-    let path = dir.join(file_name(id));
-    let (input, length) = open(&path)?;
-    let mut reader = Reader::new(input, length, &path);
+/// Checks every byte of one checkpoint file, under whatever name, without holding it in memory.
+///
+/// # Errors
+/// If it cannot be opened; damage is not an error but a [`Verdict`].
+pub fn verify_file(file: &Path) -> Result<Found, CheckpointError> {
+    let (input, length) = open(file)?;
+    let mut reader = Reader::new(input, length, file);
+    let mut id = name_of(file);
     let checked = reader.header().and_then(|header| {
         reader.check(&header)?;
-        check_id(&path, id, header.id)?;
+        check_id(file, *id.get_or_insert(header.id), header.id)?;
         Ok(header.digest)
     });
     let verdict = match checked {
@@ -191,7 +215,7 @@ fn verify_one(dir: &Path, id: u64) -> Result<Found, CheckpointError> {
         Err(error @ CheckpointError::Damaged { .. }) => Verdict::Damaged { reason: error.to_string() },
         Err(error) => return Err(error),
     };
-    Ok(Found { id, path, verdict })
+    Ok(Found { id: id.unwrap_or_default(), path: file.to_owned(), verdict })
 }
 
 /// Deletes all checkpoints of a folder, damaged and half-written ones too, and nothing else.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::{Arguments, Command, assign, completions, evaluate, logging, schema, validate};
+use super::{Arguments, Command, assign, checkpoint, completions, evaluate, logging, report, schema, validate};
 use crate::error::{Error, exit};
 
 /// Runs the command that `line` (program name first) asks for and reports its fault, if any, on standard error.
@@ -42,6 +42,7 @@ fn execute(command: Command) -> Result<(), Error> {
         Command::Completions(arguments) => completions::execute(&arguments),
         Command::Run(arguments) => super::run::execute(&arguments),
         Command::Assign(arguments) => assign::execute(&arguments),
-        Command::Report(_) | Command::Checkpoint(_) => Err(Error::Internal("this command is not wired".to_owned())),
+        Command::Checkpoint(command) => checkpoint::execute(&command),
+        Command::Report(arguments) => report::execute(&arguments),
     }
 }

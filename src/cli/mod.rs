@@ -14,6 +14,7 @@ pub mod report;
 pub mod run;
 pub mod schema;
 mod summary;
+mod table;
 pub mod validate;
 
 pub use arguments::{Arguments, Command};

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::run::PipelineArguments;
 use crate::config::Plan;
 use crate::error::Error;
+use crate::pipeline::{self, Input};
 
 /// Arguments of `evenkeel validate`.
 #[derive(Clone, Debug, Args)]
@@ -33,9 +34,9 @@ pub fn execute(arguments: &ValidateArguments) -> Result<(), Error> {
     let mut output = io::stdout().lock();
     if arguments.json {
         let verdict = match &checked {
-            Ok(plan) => {
+            Ok((plan, input)) => {
                 let effective = serde_json::to_value(plan.effective()).map_err(|e| Error::Internal(e.to_string()))?;
-                json!({ "file": file.to_string(), "valid": true, "problems": [], "effective": effective })
+                json!({ "file": file.to_string(), "valid": true, "problems": [], "input": input, "effective": effective })
             }
             Err(error) => {
                 let problems: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
@@ -44,17 +45,26 @@ pub fn execute(arguments: &ValidateArguments) -> Result<(), Error> {
         };
         writeln!(output, "{verdict:#}")?;
     }
-    let plan = checked?;
+    let (plan, input) = checked?;
     if arguments.effective {
         let text = plan.effective().to_toml().map_err(|e| Error::Internal(e.to_string()))?;
         output.write_all(text.as_bytes())?;
     } else if !arguments.json {
-        writeln!(output, "{file} is valid")?;
+        writeln!(output, "{file} is valid: {}", in_words(&input))?;
     }
     Ok(())
 }
 
 /// Everything that can be found out without reading a row.
-fn check(pipeline: &PipelineArguments) -> Result<Plan, Error> {
-    pipeline.plan()
+fn check(pipeline: &PipelineArguments) -> Result<(Plan, Input), Error> {
+    let plan = pipeline.plan()?;
+    let input = pipeline::survey(&plan)?;
+    Ok((plan, input))
+}
+
+fn in_words(input: &Input) -> String {
+    let some = |count: u64, thing: &str| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
+    let features = input.features.map_or_else(String::new, |width| format!(", {}", some(width as u64, "feature")));
+    let (files, rows) = (some(input.files as u64, "file"), some(input.rows, "row"));
+    format!("{files}, {rows}, {} read{features}", some(input.columns.len() as u64, "column"))
 }

@@ -3,7 +3,7 @@
 use super::method::method;
 use super::{Config, Plan, Rules};
 use crate::data::{FeatureError, nearest};
-use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, Target};
+use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, Target, half_life};
 use crate::stats::drift::DriftParameterError;
 
 /// A rule that a configuration breaks.
@@ -171,8 +171,11 @@ pub enum Rule {
         clusters: usize,
     },
     /// The horizon in event time.
-    #[error("`learning.half_life` is not yet supported; use `learning.reservoir_rows`")]
-    HalfLife,
+    #[error("`learning.half_life` {0}")]
+    HalfLife(String),
+    /// A horizon in event time without event time.
+    #[error("`learning.half_life` counts event time: set `features.time`")]
+    HalfLifeWithoutTime,
     /// More steps per chunk than there is room for.
     #[error("`learning.steps` is {0}: it is at most 999")]
     Steps(usize),
@@ -220,6 +223,9 @@ impl Config {
         check_model(&self.model, &mut broken);
         check_balance(&self.balance, self.model.clusters, &mut broken);
         check_learning(&self.learning, self.model.clusters, &mut broken);
+        if self.learning.half_life.is_some() && self.features.time.is_empty() {
+            broken.push(Rule::HalfLifeWithoutTime);
+        }
         if self.learning.max_rows_per_s > 0 && self.features.time.is_empty() {
             broken.push(Rule::CapWithoutTime(self.learning.max_rows_per_s));
         }
@@ -356,8 +362,8 @@ fn check_learning(learning: &LearningParameters, clusters: usize, broken: &mut V
     if learning.steps > MOST_STEPS {
         broken.push(Rule::Steps(learning.steps));
     }
-    if learning.half_life.is_some() {
-        broken.push(Rule::HalfLife);
+    if let Some(Err(problem)) = learning.half_life.as_deref().map(half_life::parse) {
+        broken.push(Rule::HalfLife(problem));
     }
     if !(learning.refresh_growth > 1.0 && learning.refresh_growth.is_finite()) {
         broken.push(Rule::RefreshGrowth(learning.refresh_growth));

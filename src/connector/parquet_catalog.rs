@@ -107,7 +107,7 @@ impl ParquetCatalog {
         Ok(Self { files, groups, folders, batch_rows: batch_rows.max(1), schema, total_rows })
     }
 
-    /// Every column of the first file with rows, and those that folder names add.
+    /// Every column of the first file with rows, those that folder names add, and the metadata of that file.
     ///
     /// A column is nullable if it is so in any file. Only columns that were [`check`](Self::check)ed are known to be in the
     /// other files too.
@@ -206,7 +206,7 @@ fn schema(files: &[CatalogFile], folders: &[HiveColumn]) -> Schema {
         })
         .collect();
     fields.extend(folders.iter().map(|folder| Field::new(&folder.name, folder.data_type.clone(), true)));
-    Schema::new(fields)
+    Schema::new_with_metadata(fields, first.metadata.schema().metadata().clone())
 }
 
 /// Where a column chunk lies, unless the footer says nonsense.

@@ -60,20 +60,32 @@ impl Features {
         Ok(fields)
     }
 
-    /// Names of the `width` features of a row, for people: `mean(ax)`, a column, or a column and the place in its list.
-    pub fn feature_names(&self, schema: &Schema, width: usize) -> Vec<String> {
-        if let Some(window) = self.window() {
-            return Statistics::feature_names(window.sensors());
+    /// Number of features of a row, unless lists of any length make it a matter of the rows.
+    pub fn width(&self, schema: &Schema) -> Option<usize> {
+        match self.window() {
+            Some(window) => Some(Statistics::feature_names(window.sensors()).len()),
+            None => self.lengths(schema).into_iter().map(|length| Some(length?.max(1))).sum(),
         }
-        let lengths: Vec<Option<usize>> = self
-            .columns()
+    }
+
+    /// Length of each feature column: 0 for a single value, `None` if the rows decide.
+    fn lengths(&self, schema: &Schema) -> Vec<Option<usize>> {
+        self.columns()
             .iter()
             .map(|column| match schema.field_with_name(column).map(Field::data_type) {
                 Ok(DataType::FixedSizeList(_, size)) => usize::try_from(*size).ok(),
                 Ok(DataType::List(_) | DataType::LargeList(_)) | Err(_) => None,
                 Ok(_) => Some(0),
             })
-            .collect();
+            .collect()
+    }
+
+    /// Names of the `width` features of a row, for people: `mean(ax)`, a column, or a column and the place in its list.
+    pub fn feature_names(&self, schema: &Schema, width: usize) -> Vec<String> {
+        if let Some(window) = self.window() {
+            return Statistics::feature_names(window.sensors());
+        }
+        let lengths = self.lengths(schema);
         let known: usize = lengths.iter().flatten().map(|&length| length.max(1)).sum();
         // Only the length of a single list can be told from the width; with more the rest is numbered through.
         let unknown = lengths.iter().filter(|length| length.is_none()).count();

@@ -125,7 +125,7 @@ fn build(scope: Scope<'_, Timestamp>, parts: Worker, control: &Arc<Control>) {
     let featurize = Rc::new(RefCell::new(featurize));
     let parcels = source::source(scope, source, Rc::clone(&featurize), schedule, retired.clone(), control);
     let harvests = featurise::featurise(parcels, featurize, peers, first, control).broadcast();
-    let emissions = model::model(scope, harvests, replica, peers, first, control);
+    let emissions = model::model(scope, harvests, replica, peers, &schedule, control);
     let sinks = Rc::new(RefCell::new(sinks));
     let votes = sink::sink(emissions, Rc::clone(&sinks), scope.index(), meter, control).probe_with(&retired);
     let covered = commit::commit(votes, record, peers, control).broadcast();

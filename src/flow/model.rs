@@ -14,7 +14,7 @@ use timely::dataflow::{Scope, StreamVec};
 
 use super::featurise::Assembly;
 use super::message::{Contribution, Emission, Harvest, Shared};
-use super::{Control, FlowError, Timestamp};
+use super::{Control, FlowError, Schedule, Timestamp};
 use crate::replica::{Arrival, Replica, Step};
 
 /// An epoch in progress.
@@ -72,11 +72,12 @@ pub(super) fn model<'s>(
     harvests: StreamVec<'s, Timestamp, Shared<Harvest>>,
     mut replica: Box<dyn Replica>,
     peers: usize,
-    first_epoch: u64,
+    schedule: &Schedule,
     control: &Arc<Control>,
 ) -> StreamVec<'s, Timestamp, Shared<Emission>> {
     let worker = scope.index();
     let control = Arc::clone(control);
+    let (first_epoch, first_emitted) = (schedule.first_epoch, schedule.first_emitted());
     let (handle, totals) = scope.feedback::<Vec<Shared<Contribution>>>(1);
     let mut builder = OperatorBuilder::new("Model".to_owned(), scope);
     let mut harvests = builder.new_input(harvests, Pipeline);
@@ -147,7 +148,7 @@ pub(super) fn model<'s>(
                     }
                     Ok(None) => {
                         let Some(done) = open.take() else { return };
-                        let emission = emit(replica.as_mut(), &done, worker);
+                        let emission = emit(replica.as_mut(), &done, worker, first_emitted);
                         emissions_out.session(&done.emissions).give(Shared::new(emission));
                     }
                 }
@@ -175,14 +176,12 @@ fn advance(
     }
 }
 
-fn emit(replica: &mut dyn Replica, done: &Open, worker: usize) -> Emission {
+fn emit(replica: &mut dyn Replica, done: &Open, worker: usize, first_emitted: u64) -> Emission {
     let flags = done.own.flags;
     let mut output = replica.take();
-    if flags.emit {
-        output.assigned.iter_mut().for_each(|row| row.warmup |= flags.seen);
-    } else {
-        output.assigned.clear();
-    }
+    // A replica may hold rows over the end of a pass: what counts is the pass they came in.
+    output.assigned.retain(|row| row.arrival.row.sequence >= first_emitted);
+    output.assigned.iter_mut().for_each(|row| row.warmup |= flags.seen);
     if worker != 0 {
         output.drift.clear();
     }

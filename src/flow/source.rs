@@ -36,6 +36,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Sequence number of the first row of the last pass: earlier ones are learned from and not emitted.
+    pub(super) fn first_emitted(&self) -> u64 {
+        self.passes.saturating_sub(1) * self.rows_per_pass
+    }
+
     /// Which pass an epoch belongs to, and which epoch of that pass it is.
     fn place(&self, epoch: u64) -> (u64, u64) {
         match self.epochs_per_pass {

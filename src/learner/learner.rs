@@ -86,7 +86,8 @@ impl Learner {
             device: self.device.clone(),
             noise: Arc::new(Noise::new(self.settings.seed, width)),
         };
-        let mut reservoir = Reservoir::new(self.settings.learning.reservoir_rows, self.settings.nearness);
+        let mut reservoir =
+            Reservoir::new(self.settings.learning.reservoir_rows, self.settings.nearness, self.settings.half_life);
         let mut samples: Vec<Sample> = Vec::with_capacity(items.len());
         let mut rng = stream(self.settings.seed, "reservoir", 0);
         for (row, key) in &items {

@@ -7,6 +7,7 @@
 
 mod fit;
 mod frozen;
+pub mod half_life;
 #[expect(clippy::module_inception, reason = "the room is named after its one resident")]
 mod learner;
 mod noise;
@@ -23,6 +24,9 @@ mod snapshot;
 mod trainer;
 mod update;
 mod watch;
+
+#[cfg(test)]
+mod tests;
 
 pub use frozen::{Frozen, Portrait};
 pub use learner::Learner;

@@ -140,7 +140,7 @@ impl Learner {
         let order: Vec<usize> = maximum_matching(&agreement, clusters, clusters).into_iter().flatten().collect();
         online.bench.objective.renumber(&mut rival, &order);
         online.trained = Trained::new(online.bench.objective.as_ref(), rival.clone());
-        let rows: Vec<Item> = judged.0.iter().cloned().collect();
+        let rows: Vec<Item> = judged.0.to_vec();
         online.watch.refer(&online.bench, &rival, &rows, &online.scaler);
         online.teacher = rival;
     }

@@ -7,6 +7,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::half_life;
 use super::pack::{PackedSample, RowTable};
 use super::sample::{REACH, Sample};
 use crate::data::Row;
@@ -30,7 +31,8 @@ const NEAREST: usize = 5;
 /// Where a row stands: series, place, sequence number.
 type Stand = (Arc<str>, i64, u64);
 
-/// Uniform reservoir sampling (Vitter 1985, algorithm R) over rows that keep up to four neighbours on each side.
+/// Uniform reservoir sampling (Vitter 1985, algorithm R), or one whose memory halves in event time
+/// ([`half_life::priority`]), over rows that keep up to four neighbours on each side.
 ///
 /// A row's neighbours are found when it arrives, among the anchors and the last rows of its key, and it becomes a neighbour of
 /// those in turn: rows that come late or shuffled still find theirs, and nothing outside the reservoir is ever needed.
@@ -48,12 +50,16 @@ pub struct Reservoir {
     arrived: BTreeMap<u32, i64>,
     /// Unit-length standardised features of each anchor, only for [`Nearness::Features`].
     directions: Vec<Vec<f32>>,
+    /// Seconds of event time in which the chance to stay halves; none keeps every row with the same chance.
+    half_life: Option<f64>,
+    /// Priority of each anchor, only with a half-life.
+    priorities: Vec<f64>,
 }
 
 impl Reservoir {
     /// An empty reservoir of at most `capacity` anchors.
     #[must_use]
-    pub fn new(capacity: usize, nearness: Nearness) -> Self {
+    pub fn new(capacity: usize, nearness: Nearness, half_life: Option<f64>) -> Self {
         Self {
             capacity,
             nearness,
@@ -64,6 +70,8 @@ impl Reservoir {
             recent: BTreeMap::new(),
             arrived: BTreeMap::new(),
             directions: Vec::new(),
+            half_life,
+            priorities: Vec::new(),
         }
     }
 
@@ -126,14 +134,7 @@ impl Reservoir {
     /// Lets a row that has been learned from take part in the draw.
     pub fn insert(&mut self, sample: Sample, direction: Option<Vec<f32>>, rng: &mut ChaCha8Rng) {
         self.seen += 1;
-        let slot = if self.anchors.len() < self.capacity {
-            self.anchors.len()
-        } else {
-            match usize::try_from(rng.random_range(0..self.seen)) {
-                Ok(slot) if slot < self.capacity => slot,
-                _ => return,
-            }
-        };
+        let Some(slot) = self.draw(sample.row.event_time, rng) else { return };
         if direction.is_none() {
             self.timelines.entry(sample.key).or_default().insert(sample.stand(), Arc::clone(&sample.row));
         }
@@ -148,6 +149,27 @@ impl Reservoir {
         if let Some(direction) = direction {
             self.connect(slot, direction);
         }
+    }
+
+    /// The slot that a new row takes, if it takes one.
+    fn draw(&mut self, event_time: Option<i64>, rng: &mut ChaCha8Rng) -> Option<usize> {
+        let free = self.anchors.len();
+        let Some(half_life) = self.half_life else {
+            if free < self.capacity {
+                return Some(free);
+            }
+            return usize::try_from(rng.random_range(0..self.seen)).ok().filter(|slot| *slot < self.capacity);
+        };
+        let priority = half_life::priority(event_time.unwrap_or_default(), half_life, rng.random());
+        if free < self.capacity {
+            self.priorities.push(priority);
+            return Some(free);
+        }
+        let (slot, lowest) = self.priorities.iter().copied().enumerate().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (priority > lowest).then(|| {
+            self.priorities[slot] = priority;
+            slot
+        })
     }
 
     /// Takes a former anchor off its key's timeline unless it is among the key's last rows.
@@ -203,6 +225,8 @@ impl Reservoir {
             recent: self.recent.iter().map(|(key, stands)| (*key, stands.iter().cloned().collect())).collect(),
             arrived: self.arrived.clone(),
             directions: self.directions.clone(),
+            half_life: self.half_life,
+            priorities: self.priorities.clone(),
         }
     }
 
@@ -227,6 +251,8 @@ impl Reservoir {
             recent: packed.recent.into_iter().map(|(key, stands)| (key, stands.into())).collect(),
             arrived: packed.arrived,
             directions: packed.directions,
+            half_life: packed.half_life,
+            priorities: packed.priorities,
         })
     }
 }
@@ -248,6 +274,8 @@ pub struct PackedReservoir {
     recent: BTreeMap<u32, Vec<Stand>>,
     arrived: BTreeMap<u32, i64>,
     directions: Vec<Vec<f32>>,
+    half_life: Option<f64>,
+    priorities: Vec<f64>,
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub struct Settings {
     pub learning: LearningParameters,
     /// `[features.scale]`
     pub scale: ScaleParameters,
+    /// Seconds of event time in which the reservoir's memory halves; none keeps all rows alike.
+    pub half_life: Option<f64>,
     /// How rows find their neighbours.
     pub nearness: Nearness,
     /// `[drift]`

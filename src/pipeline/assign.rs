@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::model;
 use super::progress::Progress;
 use super::record::Files;
 use super::run::OnEpoch;
 use super::setup;
-use crate::checkpoint::{self, Checkpoint, Store, Verdict};
+use crate::checkpoint::{self, Checkpoint};
 use crate::config::Plan;
 use crate::connector::{Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema};
 use crate::error::Error;
@@ -34,13 +35,9 @@ pub fn assign(
     on_epoch: OnEpoch,
 ) -> Result<(), Error> {
     let ends = setup::open(plan)?;
-    let checkpoint = newest(checkpoint)?;
+    let checkpoint = meant(checkpoint)?;
+    model::check(plan, &checkpoint)?;
     let settings = Arc::new(setup::settings(plan));
-    let wanted = setup::modelled(plan)?;
-    let differing = checkpoint.digest.differences(&wanted);
-    if let Some(difference) = differing.iter().find(|d| wanted.iter().any(|(name, _)| *name == d.setting)) {
-        return Err(Error::Usage(format!("the model in the checkpoint was made with another setting: {difference}")));
-    }
     let dead_letters = output.join("dead_letters");
     let drift = output.join("drift");
     for folder in [output, &dead_letters] {
@@ -96,29 +93,20 @@ pub fn assign(
     Ok(flow::run(workers, control, worker)?)
 }
 
-/// The checkpoint that is meant by a path.
+/// The checkpoint that is meant by a path: a file, a folder of them, or the folder of a run.
 ///
 /// # Errors
 /// If there is none that is sound.
-fn newest(path: &Path) -> Result<Checkpoint, Error> {
-    let (folder, only) = if path.is_file() {
-        (path.parent().unwrap_or(Path::new(".")), Some(path))
-    } else if path.join("checkpoints").is_dir() {
-        return newest(&path.join("checkpoints"));
-    } else {
-        (path, None)
-    };
-    let found = checkpoint::verify(folder)?;
-    let chosen = found
-        .iter()
-        .filter(|found| only.is_none_or(|only| found.path == only))
-        .filter(|found| matches!(found.verdict, Verdict::Whole { .. }))
-        .max_by_key(|found| found.id);
-    match chosen {
-        Some(found) => Ok(Store::open(folder, usize::MAX)?.load(found.id)?),
-        None => Err(Error::Connector(crate::connector::ConnectorError::NoInput {
+fn meant(path: &Path) -> Result<Checkpoint, Error> {
+    if path.is_file() {
+        return Ok(checkpoint::load(path)?);
+    }
+    let inside = path.join("checkpoints");
+    let found = model::newest(if inside.is_dir() { &inside } else { path })?;
+    found.ok_or_else(|| {
+        Error::Connector(crate::connector::ConnectorError::NoInput {
             path: path.display().to_string(),
             problem: "holds no sound checkpoint; `evenkeel checkpoint verify` says what is wrong".to_owned(),
-        })),
-    }
+        })
+    })
 }

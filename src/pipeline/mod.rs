@@ -1,10 +1,12 @@
 //! Wires the rooms to each other: a plan becomes connectors, workers and checkpoints.
 //!
 //! [`run`] learns while it labels and resumes where it was stopped; [`assign`] labels with a frozen model. Both take the run
-//! from the plan to the summary and leave printing, bars and exit codes to the door.
+//! from the plan to the summary and leave printing, bars and exit codes to the door. [`portray`] shows what a run has left.
 
 mod assign;
 mod metrics;
+mod model;
+mod portrait;
 mod progress;
 mod record;
 mod run;
@@ -13,7 +15,8 @@ mod signals;
 
 pub use assign::assign;
 pub use metrics::observe;
+pub use portrait::portray;
 pub use progress::{GAP_BUCKETS, Progress, Totals};
 pub use run::{Outcome, run};
-pub use setup::{PLAN_FILE, input_rows, settings};
+pub use setup::{Input, PLAN_FILE, input_rows, settings, survey};
 pub use signals::stop_on_signals;

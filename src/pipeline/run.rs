@@ -52,7 +52,6 @@ pub fn run(
             ParquetSink::clear(folder)?;
         }
     }
-    setup::keep_plan(plan)?;
     let digest = setup::digest(plan, &ends.catalog.digest())?;
     let store = Store::open(plan.checkpoint_dir(), plan.checkpoint().keep)?;
     let resume = resume(&store, &digest)?;
@@ -63,6 +62,8 @@ pub fn run(
         }
         None => refuse_leftovers(&folders)?,
     }
+    // Only once the run is not refused: until then the file describes what is there.
+    setup::keep_plan(plan)?;
     let next_id = checkpoint::list(plan.checkpoint_dir())?.iter().map(|listed| listed.id + 1).max().unwrap_or(1);
     let rows = setup::epoch_rows(plan);
     let epochs_per_pass = ends.catalog.total_rows().div_ceil(rows as u64) + 1;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow_schema::{FieldRef, SchemaRef};
+use serde::Serialize;
 
 use crate::checkpoint::Digest;
 use crate::config::Plan;
 use crate::connector::{InputDigest, ParquetCatalog, assignment_schema};
 use crate::data::Features;
 use crate::error::Error;
-use crate::learner::{Nearness, Settings};
+use crate::learner::{Nearness, Settings, half_life};
 use crate::network::Backend;
 
 /// The learner's share of a plan.
@@ -22,6 +23,7 @@ pub fn settings(plan: &Plan) -> Settings {
         balance: plan.balance().clone(),
         learning: plan.learning().clone(),
         scale: plan.features().scale().clone(),
+        half_life: plan.learning().half_life.as_deref().and_then(|text| half_life::parse(text).ok()),
         nearness: nearness(plan.features()),
         drift: plan.drift().clone(),
         seed: plan.seed(),
@@ -48,12 +50,40 @@ pub(super) struct Ends {
 /// Opens the input and checks it against what the pipeline asks for.
 pub(super) fn open(plan: &Plan) -> Result<Ends, Error> {
     let columns = plan.features().wanted_columns();
-    let catalog = ParquetCatalog::open(plan.source(), &columns)?;
-    plan.features().check_schema(catalog.schema())?;
-    let extras = plan.features().extra_fields(catalog.schema())?;
+    let catalog = ParquetCatalog::open(plan.source(), &[])?;
+    // The columns stand as they are in the first file with rows; whether the others agree is asked afterwards.
+    let first = || catalog.digest().files.into_iter().find(|file| file.rows > 0).map(|file| file.name);
+    let fault = |source| Error::Features { file: first().unwrap_or_default(), source };
+    plan.features().check_schema(catalog.schema()).map_err(fault)?;
+    catalog.check(&columns)?;
+    let extras = plan.features().extra_fields(catalog.schema()).map_err(fault)?;
     let extras: Vec<FieldRef> = extras.into_iter().map(Arc::new).collect();
     let assignments = assignment_schema(&extras)?;
     Ok(Ends { catalog: Arc::new(catalog), columns, assignments })
+}
+
+/// What the footers of the input say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Files.
+    pub files: usize,
+    /// Rows of all files.
+    pub rows: u64,
+    /// The columns that are read.
+    pub columns: Vec<String>,
+    /// Number of features of a row, if the schema says it.
+    pub features: Option<usize>,
+}
+
+/// Checks the input against what the pipeline asks for; reads no rows.
+///
+/// # Errors
+/// If the input cannot be opened, or lacks a column, or has one of a type that cannot be used or that is not the same in
+/// all files.
+pub fn survey(plan: &Plan) -> Result<Input, Error> {
+    let Ends { catalog, columns, .. } = open(plan)?;
+    let features = plan.features().width(catalog.schema());
+    Ok(Input { files: catalog.digest().files.len(), rows: catalog.total_rows(), columns, features })
 }
 
 /// Rows that a run will featurise, over all passes.

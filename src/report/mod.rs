@@ -24,4 +24,5 @@ mod time;
 pub use contents::{Confusion, DriftPoint, Point, Position, Report, SharePoint};
 pub use error::ReportError;
 pub use page::render;
-pub use read::{Run, read};
+pub use read::{Run, labels, read};
+pub(crate) use time::instant;

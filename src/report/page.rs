@@ -22,7 +22,7 @@ pub fn render(report: &Report) -> String {
         "Embedding",
         "Rows of the reservoir where the encoder puts them, in the two directions in which they differ most.",
         scatter::draw(&report.scatter, &palette, report.confusion.as_ref()),
-        "No embedded rows: the run has no checkpoint after its warm-up.",
+        "No embedded rows: the run has no sound checkpoint from after its warm-up.",
     ));
     body.push_str(&section(
         "confusion",

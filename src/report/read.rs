@@ -5,10 +5,13 @@
 
 mod assignments;
 mod events;
+mod labels;
 mod table;
 
 #[cfg(test)]
 mod tests;
+
+pub use self::labels::labels;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -68,7 +68,7 @@ pub(super) fn date(time: i64) -> String {
 }
 
 /// `2018-01-31 23:59:59`.
-pub(super) fn instant(time: i64) -> String {
+pub(crate) fn instant(time: i64) -> String {
     format!("{} {}", date(time), tick(time, SECOND))
 }
 

@@ -69,6 +69,16 @@ impl Principal {
         &self.components
     }
 
+    /// Where a row lies along each component, seen from the mean.
+    ///
+    /// ```text
+    /// P (x - m)
+    /// ```
+    pub fn project(&self, row: &[f32]) -> Vec<f32> {
+        let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
+        self.components.chunks_exact(self.mean.len()).map(|component| exact_dot(&centred, component) as f32).collect()
+    }
+
     /// Mean squared difference between a row and its reconstruction.
     ///
     /// ```text

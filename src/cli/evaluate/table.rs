@@ -1,5 +1,6 @@
 //! An evaluation as text for people.
 
+use super::super::table::aligned;
 use super::scores::{Evaluation, Scores};
 
 /// Two aligned tables: scores by part of the rows, and the clusters.
@@ -37,32 +38,4 @@ pub(super) fn render(evaluation: &Evaluation) -> String {
         vec![cluster.cluster.to_string(), cluster.rows.to_string(), format!("{:.4}", cluster.share), label, agreeing]
     }));
     format!("{}\n{}", aligned(&scores), aligned(&clusters))
-}
-
-/// Columns as wide as their widest cell: the first to the left, the others to the right.
-fn aligned(lines: &[Vec<String>]) -> String {
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|c| c.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for line in lines {
-        let cells = line.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_aligned_by_characters() {
-        let lines = [vec!["".to_owned(), "all".to_owned()], vec!["größe".to_owned(), "1".to_owned()]];
-        assert_eq!(aligned(&lines), "       all\ngröße    1\n");
-    }
 }

@@ -184,8 +184,13 @@ fn the_reservoir_holds_a_row_per_cluster() {
 }
 
 #[test]
-fn a_half_life_is_refused_for_now() {
-    assert!(broken(&["learning.half_life=6h"]).1.contains("not yet supported"));
+fn a_half_life_is_a_duration() {
+    assert!(broken(&["features.time=t", "learning.half_life=6 hours"]).1.contains("not a duration"));
+}
+
+#[test]
+fn a_half_life_needs_event_time() {
+    assert_eq!(broken(&["learning.half_life=6h"]).0, Rule::HalfLifeWithoutTime);
 }
 
 #[test]

@@ -27,7 +27,7 @@ proptest! {
         use rand::seq::SliceRandom;
         let mut order: Vec<i64> = (0..40).collect();
         order.shuffle(&mut stream(seed, "order", 0));
-        let mut reservoir = Reservoir::new(100, Nearness::Time(3));
+        let mut reservoir = Reservoir::new(100, Nearness::Time(3), None);
         let mut rng = stream(seed, "insert", 0);
         for (i, time) in order.into_iter().enumerate() {
             let sample = reservoir.admit(row(i as u64, time), 0, None, &mut []);
@@ -43,7 +43,7 @@ proptest! {
     #[test]
     fn a_packed_reservoir_goes_on_as_the_original(cut in 1usize..200) {
         let run = |stop: Option<usize>| {
-            let mut reservoir = Reservoir::new(20, Nearness::Arrival);
+            let mut reservoir = Reservoir::new(20, Nearness::Arrival, None);
             for i in 0..200u64 {
                 if stop == Some(i as usize) {
                     let mut table = RowTable::default();
@@ -64,7 +64,7 @@ proptest! {
 fn anchors_are_bounded_and_uniform() {
     let mut early = 0;
     for seed in 0..200 {
-        let mut reservoir = Reservoir::new(10, Nearness::Arrival);
+        let mut reservoir = Reservoir::new(10, Nearness::Arrival, None);
         let mut rng = stream(seed, "uniform", 0);
         for i in 0..100 {
             let sample = reservoir.admit(row(i, 0), 0, None, &mut []);
@@ -79,7 +79,7 @@ fn anchors_are_bounded_and_uniform() {
 
 #[test]
 fn waiting_rows_learn_of_later_neighbours() {
-    let mut reservoir = Reservoir::new(10, Nearness::Time(5));
+    let mut reservoir = Reservoir::new(10, Nearness::Time(5), None);
     let mut waiting = vec![reservoir.admit(row(0, 10), 0, None, &mut [])];
     let next = reservoir.admit(row(1, 12), 0, None, &mut waiting);
     assert_eq!(neighbours(&waiting[0]), vec![12]);
@@ -88,7 +88,7 @@ fn waiting_rows_learn_of_later_neighbours() {
 
 #[test]
 fn without_keys_and_time_the_nearest_rows_are_neighbours() {
-    let mut reservoir = Reservoir::new(50, Nearness::Features);
+    let mut reservoir = Reservoir::new(50, Nearness::Features, None);
     for i in 0..40u64 {
         let angle = i as f32 * 0.01 + if i % 2 == 0 { 0.0 } else { 1.5 };
         let direction = vec![angle.cos(), angle.sin()];
@@ -99,4 +99,17 @@ fn without_keys_and_time_the_nearest_rows_are_neighbours() {
         assert_eq!(anchor.degree(), NEAREST);
         assert!((0..NEAREST).all(|n| anchor.neighbour(n).sequence % 2 == anchor.row.sequence % 2));
     }
+}
+
+#[test]
+fn with_a_half_life_recent_rows_prevail() {
+    let mut reservoir = Reservoir::new(50, Nearness::Arrival, Some(10.0));
+    let mut rng = stream(3, "half-life", 0);
+    for i in 0..1000 {
+        let sample = reservoir.admit(row(i, i as i64 * 1_000_000_000), 0, None, &mut []);
+        reservoir.insert(sample, None, &mut rng);
+    }
+    assert_eq!(reservoir.anchors().len(), 50);
+    let recent = reservoir.anchors().iter().filter(|a| a.row.sequence >= 900).count();
+    assert!(recent >= 48, "{recent} of 50 anchors are from the last ten half-lives");
 }

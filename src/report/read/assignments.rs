@@ -273,7 +273,7 @@ impl<'a> Places<'a> {
 }
 
 /// The labels of a batch, whatever type they have in the input.
-fn labels(batch: &Batch<'_>, name: &str, column: &dyn Array) -> Result<Vec<Option<Label>>, ReportError> {
+pub(super) fn labels(batch: &Batch<'_>, name: &str, column: &dyn Array) -> Result<Vec<Option<Label>>, ReportError> {
     macro_rules! numbers {
         ($type:ty) => {
             column.as_primitive::<$type>().iter().map(|value| value.map(|value| Label::Number(value.into()))).collect()

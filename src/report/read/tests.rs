@@ -9,6 +9,7 @@ use arrow_array::{
 use parquet::arrow::ArrowWriter;
 
 use super::*;
+use crate::data::Coordinates;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -196,4 +197,23 @@ fn what_cannot_be_read_is_named() {
     fs::write(run.assignments.join("part-w00-000001.parquet"), "no parquet").unwrap();
     let torn = read(&run, Vec::new()).unwrap_err().to_string();
     assert!(torn.contains("part-w00-000001.parquet"), "{torn}");
+}
+
+#[test]
+fn labels_are_found_by_where_a_row_came_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = Run::at(directory.path()).unwrap();
+    assignments(&run, "part-w00-000001.parquet", "a.parquet", &[(0, None, 0, Some(3)), (1, None, 0, None)]);
+    assignments(&run, "part-w01-000001.parquet", "b.parquet", &[(0, None, 0, Some(4))]);
+    let place = |source: &str, partition, offset| Coordinates { source: source.into(), partition, offset };
+    let places = [
+        place("b.parquet", 0, 0),
+        place("a.parquet", 0, 0),
+        place("a.parquet", 0, 1),
+        place("a.parquet", 0, 2),
+        place("a.parquet", 1, 0),
+        place("a.parquet", 0, 0),
+    ];
+    let three = Some("3".to_owned());
+    assert_eq!(labels(&run, &places).unwrap(), [Some("4".to_owned()), three.clone(), None, None, None, three]);
 }

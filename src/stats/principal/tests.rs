@@ -120,3 +120,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_projection_keeps_what_the_reconstruction_keeps() {
+    let rows = low_rank(3, 300, 12, 9, 0.1);
+    let principal = fit(&rows, 12);
+    let mut sums = vec![0.0f64; principal.rank()];
+    for row in rows.chunks_exact(12) {
+        let along = principal.project(row);
+        let kept: f64 = along.iter().map(|&a| f64::from(a).powi(2)).sum();
+        let length: f64 = row.iter().zip(&mean(&rows, 12)).map(|(x, m)| f64::from(x - m).powi(2)).sum();
+        let lost = f64::from(principal.reconstruction_error(row)) * 12.0;
+        assert!((kept + lost - length).abs() < 1e-3 * length.max(1.0), "{kept} + {lost} != {length}");
+        sums.iter_mut().zip(&along).for_each(|(sum, &a)| *sum += f64::from(a));
+    }
+    assert!(sums.iter().all(|sum| sum.abs() / 300.0 < 1e-3), "seen from the mean: {sums:?}");
+}
