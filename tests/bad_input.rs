@@ -101,7 +101,7 @@ fn a_column_of_the_wrong_type_is_named() {
 fn a_missing_column_is_named_with_the_nearest_there_is() {
     let scene = Scene::new(PIPELINE, &blocks(ROWS, 1));
     let ended = scene.run(&["features.columns=[\"featurs\"]"]);
-    ended.says(65, &["`featurs`", "stream.parquet", "did you mean `features`?"]);
+    ended.says(78, &["`featurs`", "`features.columns`", "stream.parquet", "did you mean `features`?"]);
 }
 
 #[test]
