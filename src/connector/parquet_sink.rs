@@ -184,11 +184,15 @@ impl ParquetSink {
             match fs::remove_dir(&folder) {
                 Ok(()) => {}
                 // Somebody else's files are in it.
-                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {}
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::DirectoryNotEmpty
+                    ) => {}
                 Err(e) => return Err(disk::write_error(&folder, e)),
             }
         }
-        if dir.exists() { disk::sync_folder(dir) } else { Ok(()) }
+        if dir.is_dir() { disk::sync_folder(dir) } else { Ok(()) }
     }
 
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, ConnectorError>) -> Result<T, ConnectorError> {

@@ -176,7 +176,8 @@ fn names(folder: &Path) -> Result<Vec<String>, ConnectorError> {
         |e: io::Error| ConnectorError::Unreadable { file: folder.display().to_string(), problem: e.to_string() };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // Below a file there is nothing; creating the folder will say so.
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
         Err(e) => return Err(unreadable(e)),
     };
     let mut found = Vec::new();
