@@ -164,12 +164,12 @@ impl ParquetSink {
         })
     }
 
-    /// Whether `dir` holds files that sinks of any worker have made.
+    /// Whether `dir` holds rows that sinks of any worker have committed. What a crash left uncommitted does not count.
     ///
     /// # Errors
     /// If the folder cannot be listed.
     pub fn holds_output(dir: &Path) -> Result<bool, ConnectorError> {
-        Ok(!place::everything(dir)?.is_empty())
+        place::shows_rows(dir)
     }
 
     /// Deletes what sinks of all workers have made in `dir`, and nothing else. No sink may be open there.

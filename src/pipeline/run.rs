@@ -60,7 +60,7 @@ pub fn run(
         Some(checkpoint) => {
             tracing::info!(checkpoint = checkpoint.id, model_version = checkpoint.model_version, "resuming");
         }
-        None => refuse_leftovers(&folders)?,
+        None => clear_leftovers(&folders)?,
     }
     // Only once the run is not refused: until then the file describes what is there.
     setup::keep_plan(plan)?;
@@ -108,8 +108,9 @@ fn resume(store: &Store, digest: &Digest) -> Result<Option<Checkpoint>, Error> {
     }
 }
 
-/// Output without a checkpoint that knows it would be written twice.
-fn refuse_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
+/// Makes sure of a clean start. Output that is shown and that no checkpoint knows would be written twice, so that it is
+/// refused; what a crash left before the first checkpoint was never shown and goes.
+fn clear_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
     for folder in folders {
         let folder = folder.as_ref();
         if ParquetSink::holds_output(folder)? {
@@ -119,6 +120,9 @@ fn refuse_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
                     .to_owned(),
             }));
         }
+    }
+    for folder in folders {
+        ParquetSink::clear(folder.as_ref())?;
     }
     Ok(())
 }
