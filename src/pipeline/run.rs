@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::progress::Progress;
 use super::record::Files;
 use super::setup::{self, Ends};
-use crate::checkpoint::{self, Checkpoint, Decision, Digest, RunLock, Store};
+use crate::checkpoint::{self, Checkpoint, Decision, Digest, Local, RunLock, Store};
 use crate::config::Plan;
 use crate::connector::{Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema};
 use crate::error::Error;
@@ -56,7 +56,13 @@ pub fn run(
     let store = Store::open(plan.checkpoint_dir(), plan.checkpoint().keep)?;
     let resume = resume(&store, &digest)?;
     match &resume {
-        Some(checkpoint) if checkpoint.finished => return Ok(Outcome::AlreadyFinished),
+        Some(checkpoint) if checkpoint.finished => {
+            // A crash may have come between the last checkpoint and showing the rows it covers; opening the sinks shows them.
+            for (index, local) in checkpoint.locals.iter().enumerate() {
+                sinks(plan, &ends, index, Some(local))?;
+            }
+            return Ok(Outcome::AlreadyFinished);
+        }
         Some(checkpoint) => {
             tracing::info!(checkpoint = checkpoint.id, model_version = checkpoint.model_version, "resuming");
         }
@@ -127,6 +133,21 @@ fn clear_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The outputs of worker `index`, as they were when `local` was taken, or empty.
+fn sinks(plan: &Plan, ends: &Ends, index: usize, local: Option<&Local>) -> Result<Sinks, FlowError> {
+    let token = |sink: usize| local.and_then(|local| local.sinks.get(sink)).map(Vec::as_slice);
+    let open = |dir: &Path, schema, sink| {
+        ParquetSink::open(dir, index, schema, plan.sink().roll_mb, plan.sink().roll_s, token(sink))
+    };
+    let assignments = open(plan.assignments_dir(), Arc::clone(&ends.assignments), 0)?;
+    Ok(Sinks {
+        assignments: (Box::new(assignments), Arc::clone(&ends.assignments)),
+        drift: (Box::new(open(&plan.drift_dir(), drift_schema(), 1)?), drift_schema()),
+        dead_letters: Box::new(open(&plan.dead_letters_dir(), dead_letter_schema(), 2)?),
+        on_error: plan.dead_letters().clone(),
+    })
+}
+
 /// All that the workers of a run are made from.
 struct Job {
     plan: Plan,
@@ -154,17 +175,7 @@ impl Job {
         if let Some(local) = local {
             featurize.restore(&local.featurizer).map_err(FlowError::Featurizer)?;
         }
-        let token = |sink: usize| local.and_then(|local| local.sinks.get(sink)).map(Vec::as_slice);
-        let open = |dir: &Path, schema, sink| {
-            ParquetSink::open(dir, share.index, schema, plan.sink().roll_mb, plan.sink().roll_s, token(sink))
-        };
-        let assignments = open(plan.assignments_dir(), Arc::clone(&self.ends.assignments), 0)?;
-        let sinks = Sinks {
-            assignments: (Box::new(assignments), Arc::clone(&self.ends.assignments)),
-            drift: (Box::new(open(&plan.drift_dir(), drift_schema(), 1)?), drift_schema()),
-            dead_letters: Box::new(open(&plan.dead_letters_dir(), dead_letter_schema(), 2)?),
-            on_error: plan.dead_letters().clone(),
-        };
+        let sinks = sinks(plan, &self.ends, share.index, local)?;
         let (progress, on_epoch) = (Arc::clone(&self.progress), Arc::clone(&self.on_epoch));
         Ok(Worker {
             source: Box::new(source),
