@@ -164,12 +164,12 @@ impl ParquetSink {
         })
     }
 
-    /// Whether `dir` holds files that sinks of any worker have made.
+    /// Whether `dir` holds rows that sinks of any worker have committed. What a crash left uncommitted does not count.
     ///
     /// # Errors
     /// If the folder cannot be listed.
     pub fn holds_output(dir: &Path) -> Result<bool, ConnectorError> {
-        Ok(!place::everything(dir)?.is_empty())
+        place::shows_rows(dir)
     }
 
     /// Deletes what sinks of all workers have made in `dir`, and nothing else. No sink may be open there.
@@ -184,11 +184,15 @@ impl ParquetSink {
             match fs::remove_dir(&folder) {
                 Ok(()) => {}
                 // Somebody else's files are in it.
-                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {}
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::DirectoryNotEmpty
+                    ) => {}
                 Err(e) => return Err(disk::write_error(&folder, e)),
             }
         }
-        if dir.exists() { disk::sync_folder(dir) } else { Ok(()) }
+        if dir.is_dir() { disk::sync_folder(dir) } else { Ok(()) }
     }
 
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, ConnectorError>) -> Result<T, ConnectorError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::progress::Progress;
 use super::record::Files;
 use super::setup::{self, Ends};
-use crate::checkpoint::{self, Checkpoint, Decision, Digest, RunLock, Store};
+use crate::checkpoint::{self, Checkpoint, Decision, Digest, Local, RunLock, Store};
 use crate::config::Plan;
 use crate::connector::{Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema};
 use crate::error::Error;
@@ -56,11 +56,17 @@ pub fn run(
     let store = Store::open(plan.checkpoint_dir(), plan.checkpoint().keep)?;
     let resume = resume(&store, &digest)?;
     match &resume {
-        Some(checkpoint) if checkpoint.finished => return Ok(Outcome::AlreadyFinished),
+        Some(checkpoint) if checkpoint.finished => {
+            // A crash may have come between the last checkpoint and showing the rows it covers; opening the sinks shows them.
+            for (index, local) in checkpoint.locals.iter().enumerate() {
+                sinks(plan, &ends, index, Some(local))?;
+            }
+            return Ok(Outcome::AlreadyFinished);
+        }
         Some(checkpoint) => {
             tracing::info!(checkpoint = checkpoint.id, model_version = checkpoint.model_version, "resuming");
         }
-        None => refuse_leftovers(&folders)?,
+        None => clear_leftovers(&folders)?,
     }
     // Only once the run is not refused: until then the file describes what is there.
     setup::keep_plan(plan)?;
@@ -108,8 +114,9 @@ fn resume(store: &Store, digest: &Digest) -> Result<Option<Checkpoint>, Error> {
     }
 }
 
-/// Output without a checkpoint that knows it would be written twice.
-fn refuse_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
+/// Makes sure of a clean start. Output that is shown and that no checkpoint knows would be written twice, so that it is
+/// refused; what a crash left before the first checkpoint was never shown and goes.
+fn clear_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
     for folder in folders {
         let folder = folder.as_ref();
         if ParquetSink::holds_output(folder)? {
@@ -120,7 +127,25 @@ fn refuse_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
             }));
         }
     }
+    for folder in folders {
+        ParquetSink::clear(folder.as_ref())?;
+    }
     Ok(())
+}
+
+/// The outputs of worker `index`, as they were when `local` was taken, or empty.
+fn sinks(plan: &Plan, ends: &Ends, index: usize, local: Option<&Local>) -> Result<Sinks, FlowError> {
+    let token = |sink: usize| local.and_then(|local| local.sinks.get(sink)).map(Vec::as_slice);
+    let open = |dir: &Path, schema, sink| {
+        ParquetSink::open(dir, index, schema, plan.sink().roll_mb, plan.sink().roll_s, token(sink))
+    };
+    let assignments = open(plan.assignments_dir(), Arc::clone(&ends.assignments), 0)?;
+    Ok(Sinks {
+        assignments: (Box::new(assignments), Arc::clone(&ends.assignments)),
+        drift: (Box::new(open(&plan.drift_dir(), drift_schema(), 1)?), drift_schema()),
+        dead_letters: Box::new(open(&plan.dead_letters_dir(), dead_letter_schema(), 2)?),
+        on_error: plan.dead_letters().clone(),
+    })
 }
 
 /// All that the workers of a run are made from.
@@ -150,17 +175,7 @@ impl Job {
         if let Some(local) = local {
             featurize.restore(&local.featurizer).map_err(FlowError::Featurizer)?;
         }
-        let token = |sink: usize| local.and_then(|local| local.sinks.get(sink)).map(Vec::as_slice);
-        let open = |dir: &Path, schema, sink| {
-            ParquetSink::open(dir, share.index, schema, plan.sink().roll_mb, plan.sink().roll_s, token(sink))
-        };
-        let assignments = open(plan.assignments_dir(), Arc::clone(&self.ends.assignments), 0)?;
-        let sinks = Sinks {
-            assignments: (Box::new(assignments), Arc::clone(&self.ends.assignments)),
-            drift: (Box::new(open(&plan.drift_dir(), drift_schema(), 1)?), drift_schema()),
-            dead_letters: Box::new(open(&plan.dead_letters_dir(), dead_letter_schema(), 2)?),
-            on_error: plan.dead_letters().clone(),
-        };
+        let sinks = sinks(plan, &self.ends, share.index, local)?;
         let (progress, on_epoch) = (Arc::clone(&self.progress), Arc::clone(&self.on_epoch));
         Ok(Worker {
             source: Box::new(source),

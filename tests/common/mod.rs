@@ -285,7 +285,8 @@ impl Ended {
     /// Insists on an exit code and on words in the message.
     pub fn says(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code(), code, "{}", self.err);
-        let message: String = self.err.lines().filter(|line| !line.contains(" INFO ")).collect::<Vec<_>>().join("\n");
+        let message: String =
+            self.err.lines().filter(|line| !line.contains("\"level\":\"INFO\"")).collect::<Vec<_>>().join("\n");
         for word in words {
             assert!(message.contains(word), "`{word}` is not in: {message}");
         }

@@ -146,6 +146,11 @@ fn is_manifest(name: &str) -> bool {
     worker.is_some_and(|digits| digits.len() >= 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Whether a sink of any worker has shown rows in `dir`. What it has not shown is lost without its checkpoint anyway.
+pub(super) fn shows_rows(dir: &Path) -> Result<bool, ConnectorError> {
+    Ok(names(dir)?.iter().any(|name| is_manifest(name) || Kind::Part.parse(name).is_some()))
+}
+
 /// Everything in `dir` that a sink of any worker made: manifests first, because a manifest never lists what is not there.
 pub(super) fn everything(dir: &Path) -> Result<Vec<PathBuf>, ConnectorError> {
     let mut found = manifests(dir)?;
@@ -176,7 +181,8 @@ fn names(folder: &Path) -> Result<Vec<String>, ConnectorError> {
         |e: io::Error| ConnectorError::Unreadable { file: folder.display().to_string(), problem: e.to_string() };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // Below a file there is nothing; creating the folder will say so.
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
         Err(e) => return Err(unreadable(e)),
     };
     let mut found = Vec::new();
