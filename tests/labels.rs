@@ -1,0 +1,69 @@
+//! Nothing but the output's `label` column ever sees a label.
+
+mod common;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+use common::{PIPELINE, Reading, Scene, WINDOWS, blocks, columns, integers};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn without_label(table: &RecordBatch) -> RecordBatch {
+    let keep: Vec<usize> = (0..table.num_columns()).filter(|i| table.schema().field(*i).name() != "label").collect();
+    table.project(&keep).unwrap()
+}
+
+fn run(pipeline: &str, rows: &[Reading], sets: &[&str]) -> Scene {
+    let scene = Scene::new(pipeline, rows);
+    scene.succeed(sets);
+    scene
+}
+
+fn shuffled(rows: &[Reading]) -> Vec<Reading> {
+    let mut labels: Vec<i32> = rows.iter().map(|row| row.label).collect();
+    labels.shuffle(&mut ChaCha8Rng::seed_from_u64(9));
+    let pairs = rows.iter().cloned().zip(labels);
+    pairs.map(|(row, label)| Reading { label, ..row }).collect()
+}
+
+#[test]
+fn shuffled_labels_change_nothing_but_the_label_column() {
+    let rows = blocks(1200, 4);
+    for objective in ["model.objective=even", "model.objective=ae-cm"] {
+        for workers in ["pipeline.workers=1", "pipeline.workers=2"] {
+            let truth = run(PIPELINE, &rows, &[objective, workers]);
+            let lie = run(PIPELINE, &shuffled(&rows), &[objective, workers]);
+            let (truth_rows, lie_rows) = (truth.assignments(), lie.assignments());
+            assert_ne!(integers(&truth_rows, "label"), integers(&lie_rows, "label"));
+            assert_eq!(without_label(&truth_rows), without_label(&lie_rows));
+            assert_eq!(truth.drift(), lie.drift());
+        }
+    }
+}
+
+#[test]
+fn windows_are_the_same_whatever_their_labels() {
+    let rows = blocks(1600, 4);
+    let (truth, lie) = (run(WINDOWS, &rows, &[]), run(WINDOWS, &shuffled(&rows), &[]));
+    assert_eq!(without_label(&truth.assignments()), without_label(&lie.assignments()));
+    assert_eq!(truth.drift(), lie.drift());
+}
+
+#[test]
+fn labels_that_are_null_or_not_named_change_nothing_either() {
+    let rows = blocks(800, 4);
+    let truth = run(PIPELINE, &rows, &[]).assignments();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let holes: ArrayRef =
+        Arc::new(rows.iter().map(|row| rng.random_bool(0.5).then_some(row.label)).collect::<Int32Array>());
+    let mut holed = columns(&rows);
+    holed.iter_mut().find(|column| column.0 == "label").unwrap().1 = holes;
+    let scene = Scene::with_columns(PIPELINE, holed);
+    scene.succeed(&[]);
+    assert_eq!(without_label(&truth), without_label(&scene.assignments()));
+    let unnamed = run(PIPELINE, &rows, &["features.label="]).assignments();
+    assert!(unnamed.column_by_name("label").is_none());
+    assert_eq!(without_label(&truth), unnamed);
+}
