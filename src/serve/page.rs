@@ -69,7 +69,8 @@ fn figures(samples: &Samples, now: f64) -> String {
     let evenness = |name| if version > 0.0 { format!("{:.3}", samples.value(name)) } else { "–".to_owned() };
     figure("evenness (NE)", "", evenness("evenkeel_balance_entropy_ratio"), "1 = even");
     figure("imbalance factor", "", evenness("evenkeel_balance_imbalance_factor"), "1 = even");
-    figure("displaced rows", "", percent(samples.value("evenkeel_displaced_rows_ratio")), "moved by the bounds");
+    figure("displaced rows", "", percent(samples.value("evenkeel_displaced_rows_ratio")), "by the bounds");
+    figure("reconstruction error", "", format!("{:.4}", samples.value("evenkeel_reconstruction_error")), "");
     let reasons: Vec<String> = (samples.by("evenkeel_dead_letters_total", "reason").into_iter())
         .filter(|(_, rows)| *rows > 0.0)
         .map(|(reason, rows)| format!("{} {}", escape(reason), count(rows)))
