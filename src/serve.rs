@@ -5,23 +5,25 @@
 //! | `/metrics` | all series in the Prometheus text format |
 //! | `/livez` | 200 while the process should be left running, else 503 and why |
 //! | `/readyz` | 200 while rows are being processed, else 503 and why |
-//! | `/` | what is here |
+//! | `/` | the live page for a browser, a list of the paths for others |
 //!
 //! It has one thread and one runtime of its own: nothing else in the house is asynchronous, and a slow reader slows nobody.
 
+mod page;
+mod samples;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::oneshot;
 
@@ -156,8 +158,23 @@ async fn serve(listener: tokio::net::TcpListener, shared: Shared, stopped: onesh
     }
 }
 
-async fn index() -> impl IntoResponse {
-    "evenkeel\n\n/metrics  all series in the Prometheus text format\n/livez    should this process be left running?\n/readyz   are rows being processed?\n"
+const INDEX: &str = "evenkeel\n\n/metrics  all series in the Prometheus text format\n/livez    should this process be left running?\n/readyz   are rows being processed?\n";
+
+/// Browsers name `text/html` among what they accept, other programs do not.
+async fn index(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let accepts = headers.get_all(ACCEPT);
+    let html = accepts.iter().any(|types| types.to_str().is_ok_and(|types| types.contains("text/html")));
+    let caching = [(CACHE_CONTROL, "no-store"), (VARY, "accept")];
+    if !html {
+        return (caching, INDEX).into_response();
+    }
+    let view = page::View {
+        exposition: &shared.exposition.render(),
+        liveness: shared.health.liveness(),
+        readiness: shared.health.readiness(),
+        now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+    };
+    (caching, Html(page::render(&view))).into_response()
 }
 
 async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {

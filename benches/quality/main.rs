@@ -6,27 +6,24 @@
 //!
 //! `--only`: lines whose data, order and settings contain the text. `--reference`: also runs the PyTorch recipe on HAR.
 
-#[path = "../support/arguments.rs"]
-mod arguments;
 mod cases;
-#[path = "../support/program.rs"]
-mod program;
 mod report;
 mod score;
-#[path = "../support/stream.rs"]
-mod stream;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use arguments::{argument, data_folder};
 use arrow_array::RecordBatch;
 use cases::{CASES, Case, Set};
-use program::{Program, assignments};
 use report::Report;
 use score::Score;
+use support::arguments::{argument, data_folder};
+use support::program::{Program, assignments};
+use support::stream;
 
 fn main() {
     let (data, seeds, only) = (data_folder(), argument("seeds", 3u64), argument("only", String::new()));

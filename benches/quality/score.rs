@@ -4,8 +4,8 @@ use arrow_array::RecordBatch;
 use evenkeel::stats::random::stream;
 use evenkeel::stats::{Contingency, kmeans, normalised_entropy};
 
-use super::program::Assigned;
-use super::stream;
+use super::support::program::Assigned;
+use super::support::stream;
 
 /// One seed of one line of the table.
 #[derive(Clone, Copy, Debug, Default)]

@@ -104,10 +104,8 @@ struct Served {
 }
 
 fn serve(plan: &Plan) -> Result<Served, Error> {
-    let health = Health::default();
-    health.not_ready("starting");
     let Some(listen) = plan.listen() else {
-        return Ok(Served { metrics: Metrics::disabled(), health, _server: None });
+        return Ok(Served { metrics: Metrics::disabled(), health: Health::default(), _server: None });
     };
     let labels = Labels {
         pipeline: plan.name(),
@@ -118,6 +116,7 @@ fn serve(plan: &Plan) -> Result<Served, Error> {
         partitions: &[],
     };
     let (metrics, exposition) = telemetry::install(&labels).map_err(|error| Error::Internal(error.to_string()))?;
+    let health = Health::shown(metrics.ready.clone());
     let server = Server::start(listen, exposition, health.clone())?;
     tracing::info!(address = %server.address(), "serving /metrics, /livez and /readyz");
     Ok(Served { metrics, health, _server: Some(server) })

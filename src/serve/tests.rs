@@ -59,6 +59,24 @@ fn the_index_names_every_path_and_other_paths_are_not_found() {
 }
 
 #[test]
+fn a_browser_is_shown_the_live_page_and_others_the_list_of_paths() {
+    let (metrics, exposition) = telemetry();
+    let server = Server::start("127.0.0.1:0", exposition, Health::default()).unwrap();
+    metrics.rows_read.increment(41);
+    // As Firefox asks.
+    let (head, body) = request(
+        server.address(),
+        "GET / HTTP/1.1\r\nAccept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nX-Line:",
+    );
+    assert!(head.contains("content-type: text/html; charset=utf-8") && head.contains("no-store"), "{head}");
+    assert!(body.contains("data-rows=\"41\"") && body.contains("not ready: starting"), "{body}");
+    assert!(!body.contains("http://") && !body.contains("https://") && !body.contains("src="), "nothing is loaded");
+    // As curl asks.
+    let (head, body) = request(server.address(), "GET / HTTP/1.1\r\nAccept: */*\r\nX-Line:");
+    assert!(head.contains("content-type: text/plain") && body.starts_with("evenkeel\n"), "{head} {body}");
+}
+
+#[test]
 fn a_taken_port_is_named_before_anything_runs() {
     let first = Server::start("127.0.0.1:0", telemetry().1, Health::default()).unwrap();
     let listen = first.address().to_string();

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use metrics::Gauge;
+
 /// Shared by the pipeline, which knows, and the server, which tells. Starts alive and not ready.
 #[derive(Clone, Debug)]
 pub struct Health(Arc<State>);
@@ -12,31 +14,38 @@ struct State {
     live: AtomicBool,
     ready: AtomicBool,
     reason: Mutex<String>,
+    gauge: Gauge,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        let reason = Mutex::new("starting".to_owned());
-        Self(Arc::new(State { live: AtomicBool::new(true), ready: AtomicBool::new(false), reason }))
+        Self::shown(Gauge::noop())
     }
 }
 
 impl Health {
+    /// Shows in `gauge` whether it is ready.
+    pub fn shown(gauge: Gauge) -> Self {
+        gauge.set(0.0);
+        let reason = Mutex::new("starting".to_owned());
+        Self(Arc::new(State { live: AtomicBool::new(true), ready: AtomicBool::new(false), reason, gauge }))
+    }
+
     /// Input and output are connected and no restore is running.
     pub fn ready(&self) {
-        self.0.ready.store(true, Ordering::Release);
+        self.set_ready(true);
     }
 
     /// Rows cannot be processed now.
     pub fn not_ready(&self, reason: impl Into<String>) {
         self.explain(reason.into());
-        self.0.ready.store(false, Ordering::Release);
+        self.set_ready(false);
     }
 
     /// The run is beyond recovery: whoever supervises the process should restart it.
     pub fn dead(&self, reason: impl Into<String>) {
         self.explain(reason.into());
-        self.0.ready.store(false, Ordering::Release);
+        self.set_ready(false);
         self.0.live.store(false, Ordering::Release);
     }
 
@@ -54,6 +63,11 @@ impl Health {
     /// With the reason if not.
     pub fn readiness(&self) -> Result<(), String> {
         self.verdict(&self.0.ready)
+    }
+
+    fn set_ready(&self, ready: bool) {
+        self.0.ready.store(ready, Ordering::Release);
+        self.0.gauge.set(f64::from(u8::from(ready)));
     }
 
     fn verdict(&self, flag: &AtomicBool) -> Result<(), String> {

@@ -32,6 +32,8 @@ pub struct Labels<'a> {
 #[derive(Clone)]
 pub struct Metrics {
     recorder: Arc<dyn Recorder + Send + Sync>,
+    /// Whether rows are being processed; [`Health`](super::Health) sets it.
+    pub ready: Gauge,
     /// Input rows read from the source.
     pub rows_read: Counter,
     /// Rows that were given a cluster.
@@ -46,9 +48,7 @@ pub struct Metrics {
     pub read_seconds: Histogram,
     /// Time to turn a batch into rows.
     pub featurize_seconds: Histogram,
-    /// Time to assign a batch.
-    pub assign_seconds: Histogram,
-    /// Time to learn from a batch.
+    /// Time to assign a batch and to learn from it.
     pub learn_seconds: Histogram,
     /// Time to write a batch.
     pub write_seconds: Histogram,
@@ -101,6 +101,7 @@ impl Metrics {
             (gauge(key("evenkeel_drift_score", label)), counter(key("evenkeel_drift_alarms_total", label)))
         });
         let metrics = Self {
+            ready: gauge(key("evenkeel_ready", [])),
             rows_read: rows("read"),
             rows_assigned: rows("assigned"),
             rows_learned: rows("learned"),
@@ -108,7 +109,6 @@ impl Metrics {
             batches: counter(key("evenkeel_batches_total", [])),
             read_seconds: seconds("read"),
             featurize_seconds: seconds("featurize"),
-            assign_seconds: seconds("assign"),
             learn_seconds: seconds("learn"),
             write_seconds: seconds("write"),
             balance_violation: gauge(key("evenkeel_balance_violation_ratio", [])),

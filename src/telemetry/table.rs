@@ -43,10 +43,17 @@ use Unit::{Count, Seconds};
 
 /// Every metric there is. All series carry the label `pipeline` besides the ones named here.
 pub const METRICS: &[Metric] = &[
+    metric("evenkeel_ready", Gauge, Count, &[], "Whether rows are being processed, as /readyz tells: 1 or 0."),
     metric("evenkeel_rows_total", Counter, Count, &["stage"], "Rows that passed a stage of the pipeline."),
     metric("evenkeel_batches_total", Counter, Count, &[], "Batches read from the source."),
     metric("evenkeel_dead_letters_total", Counter, Count, &["reason"], "Input rows that could not be used, by reason."),
-    metric("evenkeel_batch_duration_seconds", Histogram, Seconds, &["stage"], "Time a batch spent in a stage."),
+    metric(
+        "evenkeel_batch_duration_seconds",
+        Histogram,
+        Seconds,
+        &["stage"],
+        "Time a batch spent in a stage; stage=\"learn\" includes assigning its rows.",
+    ),
     metric("evenkeel_source_lag_rows", Gauge, Count, &["topic", "partition"], "Rows of a partition not read yet."),
     metric("evenkeel_cluster_share_ratio", Gauge, Count, &["cluster"], "Share of the recent rows per cluster."),
     metric("evenkeel_balance_entropy_ratio", Gauge, Count, &[], "Normalised entropy of the shares, 1 = even."),

@@ -81,7 +81,7 @@ fn what_is_counted_is_rendered() {
     metrics.dead_letters("null", 2);
     metrics.dead_letters("not seen before", 1);
     metrics.source_lag("har.features", 0, 12);
-    metrics.assign_seconds.record(0.003);
+    metrics.learn_seconds.record(0.003);
     metrics.shares(&[0.5, 0.5, 0.0]);
     metrics.centroid_shifts(&[0.1, 0.2, 0.3]);
     metrics.checkpoint_succeeded(1_700_000_000.0, Duration::from_millis(250));
@@ -101,7 +101,7 @@ fn what_is_counted_is_rendered() {
     assert!(alarms.contains(&"evenkeel_drift_alarms_total{signal=\"shares\"} 2".to_owned()), "{alarms:?}");
     let bucket = |le: &str| {
         let lines = samples(&text, "evenkeel_batch_duration_seconds_bucket");
-        lines.iter().any(|line| line.contains("assign") && line.ends_with(&format!("le=\"{le}\"}} 1")))
+        lines.iter().any(|line| line.contains("learn") && line.ends_with(&format!("le=\"{le}\"}} 1")))
     };
     assert!(bucket("0.005") && bucket("+Inf") && !bucket("0.0025"), "{text}");
 }
@@ -142,6 +142,34 @@ fn disabled_metrics_take_every_call() {
     metrics.centroid_shifts(&[0.2; 100]);
     metrics.dead_letters("null", 1);
     assert!(format!("{metrics:?}").contains("cluster_series: 0"));
+}
+
+#[test]
+fn readiness_is_shown_as_it_changes() {
+    let (metrics, exposition) = install(&labels(3)).unwrap();
+    let ready = || value(&exposition.render(), "evenkeel_ready");
+    let health = Health::shown(metrics.ready);
+    assert_eq!(ready(), 0.0);
+    health.ready();
+    assert_eq!(ready(), 1.0);
+    health.not_ready("restoring checkpoint 3");
+    assert_eq!(ready(), 0.0);
+    health.ready();
+    health.dead("worker 1 stopped");
+    assert_eq!(ready(), 0.0);
+}
+
+#[test]
+fn every_metric_of_the_alerts_is_in_the_table() {
+    let rules = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/rules.yml");
+    let rules = std::fs::read_to_string(rules).unwrap();
+    // A metric's name ends where a label matcher, a range, an operator or the prose around it begins.
+    let words = rules.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    let named: BTreeSet<&str> = words.filter(|word| word.starts_with("evenkeel_")).collect();
+    assert!(named.len() > 10, "{named:?}");
+    let known = |name: &&str| METRICS.iter().any(|metric| metric.name == *name);
+    let unknown: Vec<_> = named.iter().filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 #[test]

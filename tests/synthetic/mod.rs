@@ -34,7 +34,7 @@ pub fn pipeline(input: &Path, run_dir: &Path) -> String {
          [source.parquet]\npaths = ['{}']\n\
          [features]\ncolumns = [\"f0\", \"f1\", \"f2\", \"f3\", \"f4\", \"f5\"]\nlabel = \"label\"\n\
          [model]\nclusters = 3\nencoder = [16]\nembedding = 4\n\
-         [learning]\nwarmup_rows = 96\nwarmup_steps = 20\nrefresh_steps = 10\nreservoir_rows = 120\n\
+         [learning]\nwarmup_rows = 96\nwarmup_steps = 100\nrefresh_steps = 10\nreservoir_rows = 120\n\
          [checkpoint]\nevery_rows = 32\nkeep = 100\n",
         run_dir.display(),
         input.display()

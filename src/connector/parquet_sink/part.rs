@@ -19,7 +19,7 @@ use parquet::schema::types::ColumnPath;
 use super::disk;
 use super::manifest::{OffsetRange, PartFile};
 use super::place::{Kind, Place};
-use super::spool::Spool;
+use super::spool::{self, Spool};
 use crate::connector::ConnectorError;
 
 /// Writes all rows of `spool` as the durable pending file `number`.
@@ -80,10 +80,31 @@ pub(super) fn rebuild(
     }
     let reader =
         builder.with_limit(rows as usize).with_batch_size(8192).build().map_err(|e| unreadable(e.to_string()))?;
+    replace(place, number, rows, reader.map(|batch| batch.map_err(|e| unreadable(e.to_string()))))
+}
+
+/// Makes spool `number` anew from its own first `rows` rows, where those end inside a frame.
+///
+/// # Errors
+/// If the spool cannot be read or written.
+pub(super) fn shorten(place: &Place, number: u64, rows: u64) -> Result<Spool, ConnectorError> {
+    let path = place.path(Kind::Spool, number);
+    let unreadable = |problem| ConnectorError::Unreadable { file: path.display().to_string(), problem };
+    let batches = spool::head(&path, rows).map_err(unreadable)?;
+    replace(place, number, rows, batches.into_iter().map(Ok))
+}
+
+/// Writes a spool under another name and puts it in the place of spool `number`: a crash leaves the old one or the new one.
+fn replace(
+    place: &Place,
+    number: u64,
+    rows: u64,
+    batches: impl Iterator<Item = Result<RecordBatch, ConnectorError>>,
+) -> Result<Spool, ConnectorError> {
     let temporary = place.temporary(Kind::Spool, number);
     let mut spool = Spool::create(temporary.clone())?;
-    for batch in reader {
-        spool.append(&batch.map_err(|e| unreadable(e.to_string()))?)?;
+    for batch in batches {
+        spool.append(&batch?)?;
     }
     spool.sync()?;
     let (bytes, path) = (spool.bytes(), place.path(Kind::Spool, number));

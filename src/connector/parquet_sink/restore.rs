@@ -6,7 +6,7 @@ use arrow_schema::Schema;
 
 use super::manifest::{Manifest, PartFile};
 use super::place::{Kind, Place};
-use super::spool::{self, Spool};
+use super::spool::{self, Prefix, Spool};
 use super::token::Token;
 use super::{disk, part};
 use crate::connector::ConnectorError;
@@ -17,6 +17,8 @@ enum Open {
     Nothing,
     /// In the spool, up to this byte.
     Spool(u64),
+    /// In the spool, up to a row inside a frame.
+    Within,
     /// In the Parquet file that it became after the token was taken.
     Part(PathBuf),
 }
@@ -35,6 +37,7 @@ pub(super) fn restore(
     let spool = match open {
         Open::Nothing => None,
         Open::Spool(bytes) => Some(Spool::resume(place.path(Kind::Spool, token.number), bytes, token.rows)?),
+        Open::Within => Some(part::shorten(place, token.number, token.rows)?),
         Open::Part(file) => Some(part::rebuild(&file, place, token.number, token.rows, schema)?),
     };
     // The manifest never lists what is not there: it shrinks before the files go and grows after they come.
@@ -95,7 +98,8 @@ fn find_open_file(place: &Place, schema: &Schema, token: &Token) -> Result<Open,
     }
     let path = place.path(Kind::Spool, token.number);
     let problem = match spool::prefix(&path, token.rows, schema) {
-        Ok(bytes) => return Ok(Open::Spool(bytes)),
+        Ok(Prefix::Frames(bytes)) => return Ok(Open::Spool(bytes)),
+        Ok(Prefix::Within) => return Ok(Open::Within),
         Err(problem) => problem,
     };
     // An older checkpoint than the newest: its spool has become a file since, which begins with the same rows.

@@ -108,9 +108,18 @@ fn checksum(header: &[u8], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Length of the frames that hold exactly the first `rows` rows of the spool at `path`, all of them whole and with the
-/// columns of `schema`; otherwise what is wrong with it.
-pub(super) fn prefix(path: &Path, rows: u64, schema: &Schema) -> Result<u64, String> {
+/// Where the first rows of a spool end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prefix {
+    /// With the frame that ends at this byte.
+    Frames(u64),
+    /// Inside a frame: the spool was made anew from its Parquet file, with coarser frames than it was first written in.
+    Within,
+}
+
+/// Where the first `rows` rows of the spool at `path` end, all frames up to there being whole and with the columns of `schema`;
+/// otherwise what is wrong with it.
+pub(super) fn prefix(path: &Path, rows: u64, schema: &Schema) -> Result<Prefix, String> {
     let length = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
     let mut frames = Frames::open(path, length)?;
     let mut found = 0;
@@ -123,7 +132,24 @@ pub(super) fn prefix(path: &Path, rows: u64, schema: &Schema) -> Result<u64, Str
         }
         found += in_frame;
     }
-    if found == rows { Ok(frames.at) } else { Err(format!("it has no boundary at row {rows}")) }
+    Ok(if found == rows { Prefix::Frames(frames.at) } else { Prefix::Within })
+}
+
+/// The first `rows` rows of the spool at `path`.
+pub(super) fn head(path: &Path, rows: u64) -> Result<Vec<RecordBatch>, String> {
+    let length = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
+    let mut missing = usize::try_from(rows).map_err(|e| e.to_string())?;
+    let mut batches = Vec::new();
+    for batch in Frames::open(path, length)? {
+        let batch = batch?;
+        let taken = missing.min(batch.num_rows());
+        batches.push(batch.slice(0, taken));
+        missing -= taken;
+        if missing == 0 {
+            break;
+        }
+    }
+    Ok(batches)
 }
 
 fn decode(payload: &[u8]) -> Result<RecordBatch, String> {

@@ -182,22 +182,34 @@ impl World {
     }
 }
 
+/// The acts, then a last write and the end: every row is visible exactly once.
+fn play(acts: &[(Act, bool)], roll: u64) {
+    harness::survive();
+    let mut world = World::new(Roll { bytes: roll, age: Duration::MAX });
+    for (act, power) in acts {
+        world.act(act, *power);
+    }
+    world.restart(false);
+    world.act(&Act::Write(5), false);
+    world.sink.finish().unwrap();
+    world.checkpoint(true).unwrap();
+    assert_eq!(visible(world.dir.path()), (0..world.next).collect::<Vec<_>>());
+    check_rest(world.dir.path());
+    assert_eq!(files_in(world.dir.path().join("_spool")) + files_in(world.dir.path().join("_pending")), 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_row_is_visible_once_whatever_happened_before_the_end(acts in acts(), roll in 2_000u64..20_000) {
-        harness::survive();
-        let mut world = World::new(Roll { bytes: roll, age: Duration::MAX });
-        for (act, power) in &acts {
-            world.act(act, *power);
-        }
-        world.restart(false);
-        world.act(&Act::Write(5), false);
-        world.sink.finish().unwrap();
-        world.checkpoint(true).unwrap();
-        prop_assert_eq!(visible(world.dir.path()), (0..world.next).collect::<Vec<_>>());
-        check_rest(world.dir.path());
-        prop_assert_eq!(files_in(world.dir.path().join("_spool")) + files_in(world.dir.path().join("_pending")), 0);
+        play(&acts, roll);
     }
+}
+
+#[test]
+fn two_falls_back_in_a_row_end_inside_a_frame() {
+    use Act::{Checkpoint, FallBack, Roll, Uncommitted, Write};
+    let acts = [Write(1), Uncommitted, Write(1), Checkpoint, Checkpoint, Roll, Uncommitted, FallBack(2), FallBack(1)];
+    play(&acts.map(|act| (act, false)), 2_000);
 }

@@ -1,0 +1,6 @@
+//! What the benchmarks share: arguments, data sets and their orders, and the program as a user runs it.
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
+pub mod arguments;
+pub mod program;
+pub mod stream;
