@@ -3,6 +3,7 @@
 mod common;
 
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use common::{PIPELINE, Reading, Scene, WINDOWS, blocks};
@@ -69,6 +70,10 @@ fn interrupt(pipeline: &str, rows: &[Reading], sets: &[&str], signal: &str, time
             tally.interrupted += 1;
             continue;
         }
+        // SIGTERM before the program has learned to catch it ends it like any other.
+        if !over && ended.status.signal() == Some(15) {
+            continue;
+        }
         assert_eq!(ended.code(), 0, "{}", ended.err);
         break;
     }
@@ -82,10 +87,12 @@ fn survives(workers: usize) {
     let count = format!("pipeline.workers={workers}");
     let seed = 100 * workers as u64;
     let rows = rows(1600);
+    // Files that are completed on the way, not only at the end.
+    let rolled = ["sink.parquet.roll_s=1", &count];
     // Challengers that take all of the updates between two of them.
     let challenged = ["learning.refresh_growth=1.05", "learning.candidates=2", &count];
     let tallies = [
-        interrupt(PIPELINE, &rows, &[&count], "KILL", 9, seed),
+        interrupt(PIPELINE, &rows, &rolled, "KILL", 9, seed),
         interrupt(WINDOWS, &rows, &[&count], "KILL", 6, seed + 1),
         interrupt(PIPELINE, &rows[..1000], &challenged, "KILL", 6, seed + 2),
         interrupt(PIPELINE, &rows[..800], &["learning.passes=2", &count], "KILL", 6, seed + 3),
