@@ -21,7 +21,7 @@ fn any_number_of_workers_gives_the_same_clusters() {
         let alone = scene.assignments();
         // Otherwise there would be nothing to agree on.
         let found = agreement(&integers(&alone, "cluster"), &integers(&alone, "label"));
-        assert!(found > 0.8, "one worker finds {found} of the classes");
+        assert!(found > 0.5, "one worker finds {found} of the classes");
         let drift = scene.drift().map_or(0, |drift| drift.num_rows());
         for workers in ["2", "3"] {
             let scene = Scene::new(pipeline, &blocks(ROWS, 1));
