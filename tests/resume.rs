@@ -90,12 +90,13 @@ fn survives(workers: usize) {
     // Files that are completed on the way, not only at the end.
     let rolled = ["sink.parquet.roll_s=1", &count];
     // Challengers that take all of the updates between two of them.
-    let challenged = ["learning.refresh_growth=1.05", "learning.candidates=2", &count];
+    let challenged = ["learning.refresh_growth=1.05", "learning.candidates=2", "balance.max_share=0.4", &count];
+    let twice = ["learning.passes=2", "model.objective=ae-cm", "balance.target=observed", &count];
     let tallies = [
         interrupt(PIPELINE, &rows, &rolled, "KILL", 9, seed),
         interrupt(WINDOWS, &rows, &[&count], "KILL", 6, seed + 1),
         interrupt(PIPELINE, &rows[..1000], &challenged, "KILL", 6, seed + 2),
-        interrupt(PIPELINE, &rows[..800], &["learning.passes=2", &count], "KILL", 6, seed + 3),
+        interrupt(PIPELINE, &rows[..800], &twice, "KILL", 6, seed + 3),
         interrupt(PIPELINE, &rows[..800], &[&count], "TERM", 4, seed + 4),
         interrupt(WINDOWS, &rows[..1200], &["learning.passes=2", &count], "TERM", 3, seed + 5),
     ];

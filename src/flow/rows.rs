@@ -26,7 +26,8 @@ pub(super) fn join(parts: Vec<Minibatch>) -> Minibatch {
         extras.extend(part.extras);
     }
     let schema = extras.first().map(RecordBatch::schema);
-    joined.extras = schema.and_then(|schema| concat_batches(&schema, &extras).ok());
+    joined.extras =
+        schema.map(|schema| concat_batches(&schema, &extras).expect("a featuriser passes the same columns through"));
     if joined.rows.is_sorted_by_key(|row| row.sequence) {
         return joined;
     }
@@ -34,7 +35,8 @@ pub(super) fn join(parts: Vec<Minibatch>) -> Minibatch {
     order.sort_by_key(|&i| joined.rows[i].sequence);
     joined.rows = order.iter().map(|&i| Arc::clone(&joined.rows[i])).collect();
     let picks: Vec<(usize, usize)> = order.iter().map(|&i| (0, i)).collect();
-    joined.extras = joined.extras.and_then(|extras| interleave_record_batch(&[&extras], &picks).ok());
+    joined.extras =
+        joined.extras.map(|extras| interleave_record_batch(&[&extras], &picks).expect("one batch has one schema"));
     joined
 }
 
