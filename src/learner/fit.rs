@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rand::Rng;
 use rand::seq::index::sample;
 use serde::{Deserialize, Serialize};
 
@@ -13,15 +12,15 @@ use super::scaler::Scaler;
 use super::settings::Settings;
 use super::trainer::{Batch, Goal, Item, Part, Trained, Workbench, device_prices};
 use crate::network::values;
-use crate::stats::{coherence, random::stream};
+use crate::stats::random::stream;
 
 /// Pairs per gradient step.
 const PAIRS: usize = 128;
 const RATE: f32 = 1e-3;
 /// Steps over which the learning rate rises.
 const RISE: usize = 30;
-/// Rows that clusters are seated on, and that models are compared on.
-const JUDGED_ROWS: usize = 2_000;
+/// Rows that clusters are seated on.
+const SEATING_ROWS: usize = 2_000;
 
 /// What one fit is told beside the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,7 +54,7 @@ pub fn fit(
     let seating = (objective.pretraining() * plan.steps as f64).round() as usize;
     for step in 0..plan.steps {
         if seating > 0 && step == seating {
-            let picked = sample(&mut rng, pool.len(), pool.len().min(JUDGED_ROWS));
+            let picked = sample(&mut rng, pool.len(), pool.len().min(SEATING_ROWS));
             let rows: Vec<Item> = picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect();
             let embeddings = values(bench.infer(&trained.parameters, &rows, scaler).embedding);
             let mut parameters = trained.parameters;
@@ -83,29 +82,4 @@ pub fn fit(
         progress.store(step + 1, Ordering::Release);
     }
     trained.parameters
-}
-
-/// Rows to judge models on, each with a random neighbour.
-pub fn judged(pool: &[Sample], rng: &mut impl Rng) -> (Vec<Item>, Vec<Item>) {
-    (0..pool.len().min(JUDGED_ROWS))
-        .map(|_| {
-            let sample = &pool[rng.random_range(0..pool.len())];
-            let pick = if sample.degree() == 0 { 0 } else { rng.random_range(0..sample.degree()) };
-            ((Arc::clone(&sample.row), sample.key), (Arc::clone(sample.neighbour(pick)), sample.key))
-        })
-        .unzip()
-}
-
-/// The unlabelled score of a network ([`coherence::score`]) and its labels of the judged rows.
-#[must_use]
-pub fn score(
-    bench: &Workbench,
-    parameters: &[f32],
-    judged: &(Vec<Item>, Vec<Item>),
-    scaler: &Scaler,
-) -> (f64, Vec<u32>) {
-    let here = bench.labels(parameters, &judged.0, scaler);
-    let there = bench.labels(parameters, &judged.1, scaler);
-    let keys: Vec<u32> = judged.0.iter().map(|(_, key)| *key).collect();
-    (coherence::score(&keys, &here, &there, bench.objective.clusters()), here)
 }

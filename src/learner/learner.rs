@@ -106,7 +106,7 @@ impl Learner {
         let (pool, scaler) = (Arc::new(pool), Arc::new(scaler));
         let target = self.settings.target(&vec![1.0 / clusters as f64; clusters]);
         let job = self.start_fit(&bench, 0, self.settings.learning.warmup_steps, &pool, &scaler, &target)?;
-        let (parameters, _, _) = self.best(&bench, job.results()?, &pool, &scaler, 0);
+        let (parameters, _, _) = Self::best(&bench, job.results()?, &self.jury(&pool, &scaler, 0), &scaler);
         let trained = Trained::new(bench.objective.as_ref(), parameters.clone());
         let watch = Watch::new(&bench, &parameters, &items, &scaler, &self.settings.drift, self.settings.seed);
         self.version = 1;

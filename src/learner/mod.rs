@@ -8,6 +8,7 @@
 mod fit;
 mod frozen;
 pub mod half_life;
+mod jury;
 #[expect(clippy::module_inception, reason = "the room is named after its one resident")]
 mod learner;
 mod noise;

@@ -113,9 +113,5 @@ pub(super) fn direction(scaler: &Scaler, nearness: Nearness, row: &Row, key: u32
     if nearness != Nearness::Features {
         return None;
     }
-    let mut scaled = Vec::with_capacity(scaler.width());
-    scaler.scale(key, &row.features, &mut scaled);
-    let length = scaled.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    scaled.iter_mut().for_each(|x| *x /= length);
-    Some(scaled)
+    Some(scaler.direction(key, &row.features))
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::fit::{FitPlan, fit, judged, score};
+use super::fit::{FitPlan, fit};
+use super::jury::Jury;
 use super::learner::Learner;
 use super::nursery::{Job, Training};
 use super::online::{Online, Refresh};
 use super::parameters::PerKey;
 use super::sample::Sample;
 use super::scaler::Scaler;
-use super::trainer::{Item, Trained, Workbench};
+use super::trainer::{Trained, Workbench};
 use crate::replica::ReplicaError;
 use crate::stats::maximum_matching;
 use crate::stats::random::stream;
@@ -55,19 +56,16 @@ impl Learner {
         self.nursery.start(number, candidates, &training)
     }
 
-    /// The candidate with the highest score on rows of `pool`.
-    pub(super) fn best(
-        &self,
-        bench: &Workbench,
-        results: Vec<Vec<f32>>,
-        pool: &[Sample],
-        scaler: &Scaler,
-        number: u64,
-    ) -> Judged {
-        let judged = judged(pool, &mut stream(self.settings.seed, "judge", number));
+    /// The rows that networks of fit `number` are compared on.
+    pub(super) fn jury(&self, pool: &[Sample], scaler: &Scaler, number: u64) -> Jury {
+        Jury::draw(pool, scaler, &mut stream(self.settings.seed, "judge", number))
+    }
+
+    /// The candidate with the highest score.
+    pub(super) fn best(bench: &Workbench, results: Vec<Vec<f32>>, jury: &Jury, scaler: &Scaler) -> Judged {
         let mut best: Option<Judged> = None;
         for parameters in results {
-            let (score, labels) = score(bench, &parameters, &judged, scaler);
+            let (score, labels) = jury.score(bench, &parameters, scaler);
             if best.as_ref().is_none_or(|(_, old, _)| score > *old) {
                 best = Some((parameters, score, labels));
             }
@@ -125,10 +123,9 @@ impl Learner {
     /// Replaces the model by the best candidate if that one scores higher on the reservoir.
     fn challenge(&self, online: &mut Online, results: Vec<Vec<f32>>, number: u64) {
         let clusters = self.settings.model.clusters;
-        let pool = online.reservoir.anchors();
-        let judged = judged(pool, &mut stream(self.settings.seed, "judge", number));
-        let (incumbent, old) = score(&online.bench, &online.teacher, &judged, &online.scaler);
-        let (mut rival, challenger, new) = self.best(&online.bench, results, pool, &online.scaler, number);
+        let jury = self.jury(online.reservoir.anchors(), &online.scaler, number);
+        let (incumbent, old) = jury.score(&online.bench, &online.teacher, &online.scaler);
+        let (mut rival, challenger, new) = Self::best(&online.bench, results, &jury, &online.scaler);
         tracing::info!(incumbent, challenger, promoted = challenger > incumbent, "challenger compared");
         if challenger <= incumbent {
             return;
@@ -140,8 +137,7 @@ impl Learner {
         let order: Vec<usize> = maximum_matching(&agreement, clusters, clusters).into_iter().flatten().collect();
         online.bench.objective.renumber(&mut rival, &order);
         online.trained = Trained::new(online.bench.objective.as_ref(), rival.clone());
-        let rows: Vec<Item> = judged.0.to_vec();
-        online.watch.refer(&online.bench, &rival, &rows, &online.scaler);
+        online.watch.refer(&online.bench, &rival, jury.rows(), &online.scaler);
         online.teacher = rival;
     }
 }

@@ -11,6 +11,7 @@ use super::half_life;
 use super::pack::{PackedSample, RowTable};
 use super::sample::{REACH, Sample};
 use crate::data::Row;
+use crate::stats::dot;
 
 /// How rows find their neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -259,8 +260,7 @@ impl Reservoir {
 
 /// `1 - cos` of two unit vectors, in billionths.
 fn distance(a: &[f32], b: &[f32]) -> i64 {
-    let cosine: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
-    (f64::from(1.0 - cosine) * 1e9) as i64
+    (f64::from(1.0 - dot(a, b)) * 1e9) as i64
 }
 
 /// A [`Reservoir`] as it stands in a checkpoint.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::{ScaleMethod, ScaleParameters, ScalePer};
+use crate::stats::dot;
 
 /// Scaled features are cut off here: statistics features have heavy tails.
 const CLAMP: f32 = 4.0;
@@ -131,6 +132,16 @@ impl Scaler {
 
     fn affine(&self, key: u32) -> &Affine {
         self.keys.get(self.slot(key)).and_then(|k| k.affine.as_ref()).unwrap_or(&self.common)
+    }
+
+    /// The scaled row at unit length.
+    #[must_use]
+    pub fn direction(&self, key: u32, row: &[f32]) -> Vec<f32> {
+        let mut scaled = Vec::with_capacity(self.width());
+        self.scale(key, row, &mut scaled);
+        let length = dot(&scaled, &scaled).sqrt().max(f32::MIN_POSITIVE);
+        scaled.iter_mut().for_each(|x| *x /= length);
+        scaled
     }
 
     /// Appends the scaled row to `out`.

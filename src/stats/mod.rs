@@ -8,6 +8,7 @@
 mod agreement;
 pub mod bounds;
 pub mod coherence;
+mod dot;
 pub mod drift;
 mod hungarian;
 pub mod kmeans;
@@ -16,4 +17,5 @@ pub mod projection;
 pub mod random;
 
 pub use agreement::{Contingency, imbalance_factor, normalised_entropy};
+pub use dot::dot;
 pub use hungarian::{Cost, maximum_matching, minimum_matching};

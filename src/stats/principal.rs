@@ -8,6 +8,8 @@ mod tests;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::dot;
+
 /// Most components that are kept.
 const MOST_COMPONENTS: usize = 32;
 /// Passes over the rows; each one sharpens the gap between what is kept and what is not by the square of its ratio.
@@ -143,19 +145,15 @@ fn orthonormalise(directions: &mut Vec<f32>, dims: usize) {
     directions.truncate(kept * dims);
 }
 
-/// Eight sums side by side: the compiler keeps them in one register.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (whole, rest) = (a.chunks_exact(8), a.chunks_exact(8).remainder());
-    for (a, b) in whole.zip(b.chunks_exact(8)) {
+/// Eight sums side by side, like [`dot`], in double precision.
+fn exact_dot(a: &[f32], b: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
         for lane in 0..8 {
-            sums[lane] += a[lane] * b[lane];
+            sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
         }
     }
-    let tail: f32 = rest.iter().zip(&b[a.len() - rest.len()..]).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + tail
-}
-
-fn exact_dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    let (a, b) = (a.chunks_exact(8).remainder(), b.chunks_exact(8).remainder());
+    let tail: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+    sums.iter().sum::<f64>() + tail
 }
