@@ -55,8 +55,11 @@ impl Score {
     /// Adds what the run itself wrote, each part with one map from clusters to classes.
     pub fn with_stream(mut self, written: &[Assigned]) -> Self {
         let fresh: Vec<&Assigned> = written.iter().filter(|row| !row.warmup).collect();
-        self.prequential = Some(table(fresh.iter().copied()).accuracy());
-        self.second_half = Some(table(fresh[fresh.len() / 2..].iter().copied()).accuracy());
+        // After several passes every row had been seen before it was emitted.
+        if !fresh.is_empty() {
+            self.prequential = Some(table(fresh.iter().copied()).accuracy());
+            self.second_half = Some(table(fresh[fresh.len() / 2..].iter().copied()).accuracy());
+        }
         self
     }
 }
