@@ -7,9 +7,10 @@ use std::sync::Arc;
 use evenkeel::connector::{Pace, ParquetCatalog, ParquetSource, ParquetSourceParameters, Polled, Share, Source};
 use evenkeel::data::{FeatureParameters, Records, Row, ScaleParameters, WindowParameters};
 use evenkeel::learner::{
-    BalanceParameters, Frozen, Learner, LearningParameters, Method, ModelParameters, Nearness, Nursery, Part, Settings,
+    BalanceParameters, Frozen, Learner, LearningParameters, ModelParameters, Nearness, Nursery, Part, Settings,
 };
 use evenkeel::network::{Backend, open};
+use evenkeel::objective::Method;
 use evenkeel::replica::{Arrival, Replica, Step};
 
 use super::{line, timed};

@@ -4,6 +4,7 @@ use super::method::method;
 use super::{Config, Plan, Rules};
 use crate::data::{FeatureError, nearest};
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, Target, half_life};
+use crate::objective::Method;
 use crate::stats::drift::DriftParameterError;
 
 /// A rule that a configuration breaks.
@@ -43,9 +44,6 @@ pub enum Rule {
         "`model.clusters` is {0}: at least 2 are needed, with one there is nothing to tell apart and nothing to balance"
     )]
     TooFewClusters(usize),
-    /// An objective that is published but not built yet.
-    #[error("`model.objective` \"{0}\" is known but not there yet; use \"even\" or \"ae-cm\"")]
-    ObjectiveNotYet(String),
     /// An objective nobody knows.
     #[error("`model.objective` \"{name}\" is unknown{}", suggest(.suggestion))]
     UnknownObjective {
@@ -63,6 +61,16 @@ pub enum Rule {
         objective: &'static str,
         /// All parameters it has.
         known: Vec<String>,
+    },
+    /// A parameter of the objective out of its range.
+    #[error("`objective.{key}` is {value}: it is {range}")]
+    ObjectiveRange {
+        /// Its name.
+        key: &'static str,
+        /// As written.
+        value: f64,
+        /// What is allowed.
+        range: &'static str,
     },
     /// A parameter of the objective of the wrong type.
     #[error("`objective.{key}`: {problem}")]
@@ -196,17 +204,13 @@ pub enum Rule {
     Listen(String),
 }
 
-fn suggest(suggestion: &Option<&'static str>) -> String {
-    match suggestion {
+fn suggest(name: &Option<&'static str>) -> String {
+    match name {
         Some(name) => format!("; did you mean \"{name}\"?"),
-        None => "; use \"even\" or \"ae-cm\"".to_owned(),
+        None => format!("; use one of {}", Method::NAMES.join(", ")),
     }
 }
 
-/// Objectives that are there.
-const OBJECTIVES: [&str; 2] = ["even", "ae-cm"];
-/// Objectives that are published and have a name here already.
-const PUBLISHED: [&str; 4] = ["balanced", "clusmatch", "contractive", "dvae"];
 /// Gradient steps per chunk that an epoch's rounds have room for.
 const MOST_STEPS: usize = 999;
 /// How far from 1 a list of shares may sum.
@@ -280,10 +284,8 @@ fn check_model(model: &ModelParameters, broken: &mut Vec<Rule>) {
         broken.push(Rule::TooFewClusters(model.clusters));
     }
     let objective = model.objective.as_str();
-    if PUBLISHED.contains(&objective) {
-        broken.push(Rule::ObjectiveNotYet(objective.to_owned()));
-    } else if !OBJECTIVES.contains(&objective) {
-        let suggestion = nearest(objective, OBJECTIVES);
+    if !Method::NAMES.contains(&objective) {
+        let suggestion = nearest(objective, Method::NAMES.iter().copied());
         broken.push(Rule::UnknownObjective { name: objective.to_owned(), suggestion });
     }
     match model.refine.as_str() {

@@ -8,7 +8,8 @@ use super::{Config, method};
 use crate::checkpoint::CheckpointParameters;
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::Features;
-use crate::learner::{BalanceParameters, LearningParameters, Method, ModelParameters};
+use crate::learner::{BalanceParameters, LearningParameters, ModelParameters};
+use crate::objective::Method;
 use crate::stats::drift::DriftParameters;
 
 /// A valid configuration with nothing left to be decided: paths, worker count and source are settled.

@@ -9,7 +9,7 @@ use crate::checkpoint::CheckpointParameters;
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::FeatureParameters;
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters};
-use crate::objective::{AeCmParameters, EvenParameters};
+use crate::objective::{Method, Parameters, Visitor};
 use crate::stats::drift::DriftParameters;
 
 /// A pipeline file: parsed, not yet checked.
@@ -136,8 +136,18 @@ impl Default for ServeParameters {
 
 /// One form per method.
 fn objective(generator: &mut SchemaGenerator) -> Schema {
-    let forms = [generator.subschema_for::<EvenParameters>(), generator.subschema_for::<AeCmParameters>()];
+    let forms: Vec<Schema> = Method::NAMES.iter().filter_map(|name| Method::visit(name, Form(generator))).collect();
     schema!({ "anyOf": forms })
+}
+
+struct Form<'a>(&'a mut SchemaGenerator);
+
+impl Visitor for Form<'_> {
+    type Output = Schema;
+
+    fn visit<P: Parameters>(self, _wrap: fn(P) -> Method) -> Schema {
+        self.0.subschema_for::<P>()
+    }
 }
 
 /// Nothing is valid here. It parses all the same, so that the refusal can say why.

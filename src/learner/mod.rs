@@ -34,5 +34,5 @@ pub use learner::Learner;
 pub use nursery::Nursery;
 pub use parameters::{BalanceParameters, LearningParameters, ModelParameters, PerKey, Target};
 pub use reservoir::{Nearness, Reservoir};
-pub use settings::{Method, Settings};
+pub use settings::Settings;
 pub use trainer::Part;

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::objective::{Method, Shape};
+
 /// `[model]`: how many clusters, and the network that finds them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -11,7 +13,7 @@ pub struct ModelParameters {
     pub clusters: usize,
     /// What is learned: `even` is our online recipe, the others are published systems.
     #[serde(default = "objective")]
-    #[schemars(extend("enum" = ["even", "ae-cm", "balanced", "contractive", "dvae", "clusmatch"]))]
+    #[schemars(extend("enum" = Method::NAMES))]
     pub objective: String,
     /// Hidden widths of the encoder.
     #[serde(default = "encoder")]
@@ -40,6 +42,14 @@ impl Default for ModelParameters {
             refine: refine(),
             backend: backend(),
         }
+    }
+}
+
+impl ModelParameters {
+    /// The network for rows of `features` features.
+    #[must_use]
+    pub fn shape(&self, features: usize) -> Shape {
+        Shape { features, encoder: self.encoder.clone(), embedding: self.embedding, clusters: self.clusters }
     }
 }
 

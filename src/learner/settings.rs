@@ -6,17 +6,8 @@ use super::parameters::{BalanceParameters, LearningParameters, ModelParameters, 
 use super::reservoir::Nearness;
 use crate::data::ScaleParameters;
 use crate::network::Backend;
-use crate::objective::{AeCm, AeCmParameters, Even, EvenParameters, Objective};
+use crate::objective::{Method, Objective};
 use crate::stats::drift::DriftParameters;
-
-/// Which method is learned, with its own parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Method {
-    /// Our online recipe.
-    Even(EvenParameters),
-    /// Boubekki et al. 2021.
-    AeCm(AeCmParameters),
-}
 
 /// Checked parameters of a replica.
 #[derive(Clone, Debug)]
@@ -47,11 +38,7 @@ impl Settings {
     /// The method for rows of `features` features.
     #[must_use]
     pub fn objective(&self, features: usize) -> Arc<dyn Objective> {
-        let ModelParameters { clusters, encoder, embedding, .. } = &self.model;
-        match &self.method {
-            Method::Even(p) => Arc::new(Even::new(features, encoder, *embedding, *clusters, p.clone())),
-            Method::AeCm(p) => Arc::new(AeCm::new(features, encoder, *embedding, *clusters, p.clone())),
-        }
+        self.method.build(&self.model.shape(features))
     }
 
     /// The shares that training balances towards, `observed` being those of recent rows.

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use rand::Rng;
 
 use super::{BalanceParameters, half_life};
-use super::{Frozen, Learner, LearningParameters, Method, ModelParameters, Nearness, Nursery, Part, PerKey, Settings};
+use super::{Frozen, Learner, LearningParameters, ModelParameters, Nearness, Nursery, Part, PerKey, Settings};
 use crate::data::{Coordinates, Row, ScaleParameters};
 use crate::network::{Backend, open};
-use crate::objective::{AeCmParameters, EvenParameters};
+use crate::objective::{AeCmParameters, EvenParameters, Method};
 use crate::replica::{Arrival, Assigned, Replica, ReplicaError, Step};
 use crate::stats::Contingency;
 use crate::stats::drift::DriftParameters;

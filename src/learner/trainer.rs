@@ -14,7 +14,7 @@ use super::sample::Sample;
 use super::scaler::Scaler;
 use crate::data::Row;
 use crate::network::{Adam, Device, Tensor, matrix, values};
-use crate::objective::{Context, Inference, Objective, Pass};
+use crate::objective::{Context, Inference, Objective, Pass, Seating, Second, Stage};
 use crate::stats::projection;
 use crate::stats::random::mix;
 
@@ -60,30 +60,60 @@ pub struct Batch {
     pub fresh: usize,
     /// Seed of the augmentation.
     pub seed: u64,
-    /// Whether clusters do not exist yet.
-    pub pretraining: bool,
+    /// What is learned at present.
+    pub stage: Stage,
+    /// How much of the stage is over.
+    pub progress: f64,
 }
 
 impl Batch {
     /// `fresh` samples, then `replayed` ones drawn from `pool`, each with its second view.
-    pub fn draw(fresh: &[Sample], pool: &[Sample], replayed: usize, neighbours: bool, rng: &mut ChaCha8Rng) -> Self {
+    pub fn draw(fresh: &[Sample], pool: &[Sample], replayed: usize, second: Second, rng: &mut ChaCha8Rng) -> Self {
         let mut first = Vec::with_capacity(fresh.len() + replayed);
-        let mut second = Vec::with_capacity(fresh.len() + replayed);
+        let mut others = Vec::with_capacity(fresh.len() + replayed);
         let replayed = if pool.is_empty() { 0 } else { replayed };
         for i in 0..fresh.len() + replayed {
             let sample = fresh.get(i).unwrap_or_else(|| &pool[rng.random_range(0..pool.len())]);
             first.push((Arc::clone(&sample.row), sample.key));
-            if neighbours {
-                let degree = sample.degree();
-                let pick = if degree == 0 { 0 } else { rng.random_range(0..degree) };
-                second.push((Arc::clone(sample.neighbour(pick)), sample.key));
-            } else {
-                let from = if pool.is_empty() { fresh } else { pool };
-                let other = &from[rng.random_range(0..from.len())];
-                second.push((Arc::clone(&other.row), other.key));
-            }
+            others.push(match second {
+                Second::Neighbour => {
+                    let degree = sample.degree();
+                    let pick = if degree == 0 { 0 } else { rng.random_range(0..degree) };
+                    (Arc::clone(sample.neighbour(pick)), sample.key)
+                }
+                Second::Other => {
+                    let from = if pool.is_empty() { fresh } else { pool };
+                    let other = &from[rng.random_range(0..from.len())];
+                    (Arc::clone(&other.row), other.key)
+                }
+                Second::Same => (Arc::clone(&sample.row), sample.key),
+            });
         }
-        Self { first, second, fresh: fresh.len(), seed: rng.random(), pretraining: false }
+        let (stage, progress) = (Stage::Clustering, 1.0);
+        Self { first, second: others, fresh: fresh.len(), seed: rng.random(), stage, progress }
+    }
+
+    /// What the objective may know of this batch.
+    fn context<'a>(
+        &self,
+        goal: &Goal<'a>,
+        evidence: &'a [f32],
+        device_prices: &'a [f32],
+        parameters: &'a [f32],
+        slice: Range<usize>,
+    ) -> Context<'a> {
+        Context {
+            pairs: self.first.len(),
+            slice,
+            fresh: self.fresh,
+            evidence,
+            device_prices,
+            target: goal.target,
+            strength: goal.strength,
+            stage: self.stage,
+            progress: self.progress,
+            parameters,
+        }
     }
 
     fn rows(&self, pairs: Range<usize>) -> impl Iterator<Item = (usize, &Item)> {
@@ -170,15 +200,18 @@ impl Workbench {
         let views = self.objective.views();
         let width = scaler.width();
         let mut scaled = Vec::with_capacity(2 * pairs.len() * width);
+        let mut seeds = Vec::with_capacity(2 * pairs.len());
         for (place, (row, key)) in batch.rows(pairs.clone()) {
             let start = scaled.len();
             scaler.scale(*key, &row.features, &mut scaled);
             let seed = mix(batch.seed ^ place as u64);
-            self.noise.disturb(&mut scaled[start..], seed, views.jitter, views.mask);
+            let disturbance = views.disturbances[usize::from(place >= batch.first.len())];
+            self.noise.disturb(&mut scaled[start..], seed, disturbance.jitter, disturbance.mask);
+            seeds.push(seed);
         }
         let device = self.device.clone().autodiff();
         let leaves = self.objective.layout().leaves(&trained.parameters, &device);
-        let pass = self.objective.forward(&leaves, matrix(scaled, 2 * pairs.len(), width, &device));
+        let pass = self.objective.forward(&leaves, matrix(scaled, 2 * pairs.len(), width, &device), &seeds);
         let own = self.objective.evidence(&pass);
         let line = own.len() / (2 * pairs.len()).max(1);
         let line = if line == 0 { self.objective.clusters() } else { line };
@@ -203,6 +236,14 @@ impl Workbench {
         if halfway.pairs.is_empty() {
             return vec![0.0; layout.len()];
         }
+        let device_prices = self.device_prices_of(trained, batch, goal);
+        let context = batch.context(goal, evidence, &device_prices, &trained.parameters, halfway.pairs.clone());
+        let loss = self.objective.loss(&halfway.leaves, &halfway.pass, &context);
+        layout.gradient(&loss, &halfway.leaves)
+    }
+
+    /// What device balance subtracts from the scaled logits of each row of the batch.
+    fn device_prices_of(&self, trained: &Trained, batch: &Batch, goal: &Goal<'_>) -> Vec<f32> {
         let clusters = self.objective.clusters();
         let mut device_prices = vec![0.0; 2 * batch.first.len() * clusters];
         if goal.device_balance > 0.0 {
@@ -214,18 +255,34 @@ impl Workbench {
                 }
             }
         }
-        let context = Context {
-            pairs: batch.first.len(),
-            slice: halfway.pairs.clone(),
-            fresh: batch.fresh,
-            evidence,
-            device_prices: &device_prices,
-            target: goal.target,
-            strength: goal.strength,
-            pretraining: batch.pretraining,
-        };
-        let loss = self.objective.loss(&halfway.leaves, &halfway.pass, &context);
-        layout.gradient(&loss, &halfway.leaves)
+        device_prices
+    }
+
+    /// Ends a step: moves the parameters against everyone's gradient and lets the objective renew its state.
+    pub fn apply(
+        &self,
+        trained: &mut Trained,
+        batch: &Batch,
+        goal: &Goal<'_>,
+        evidence: &[f32],
+        gradient: &[f32],
+        rate: f32,
+    ) {
+        let before = trained.parameters.clone();
+        trained.adam.step(&mut trained.parameters, gradient, &self.objective.layout().rates(), rate);
+        let context = batch.context(goal, evidence, &[], &before, 0..batch.first.len());
+        self.objective.settle(&mut trained.parameters, &context);
+    }
+
+    /// The parameters with clusters put where `rows` are.
+    #[must_use]
+    pub fn seat(&self, mut parameters: Vec<f32>, rows: &[Item], scaler: &Scaler, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let scaled = self.matrix(rows, scaler, &self.device);
+        let matrices = self.objective.layout().tensors(&parameters, &self.device);
+        let embeddings = values(self.objective.infer(&matrices, scaled.clone()).embedding);
+        let seating = Seating { rows: &values(scaled), embeddings: &embeddings, device: &self.device };
+        self.objective.seat(&mut parameters, &seating, rng);
+        parameters
     }
 
     /// Whether device prices are to be solved before the next step.

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use super::learner::Learner;
 use super::sample::Sample;
-use super::trainer::{Batch, Goal, Halfway, Item, Trained, Workbench, device_prices};
+use super::trainer::{Batch, Goal, Halfway, Item, Workbench, device_prices};
 use crate::replica::{Arrival, ReplicaError, Step};
 use crate::stats::random::stream;
 
-/// Learning rate between fresh fits.
-const RATE: f32 = 3e-4;
 /// What the teacher keeps of itself at every step.
 const TEACHER: f32 = 0.99;
 
@@ -23,7 +21,7 @@ pub(super) enum Phase {
     Prices { chunk: Vec<Sample>, step: usize, groups: Vec<(u32, usize, Vec<Item>)> },
     Forward { chunk: Vec<Sample>, step: usize },
     Backward { chunk: Vec<Sample>, step: usize, batch: Batch, halfway: Box<Halfway> },
-    Apply { chunk: Vec<Sample>, step: usize },
+    Apply { chunk: Vec<Sample>, step: usize, batch: Batch, evidence: Vec<f32> },
     Bounds,
 }
 
@@ -96,8 +94,8 @@ impl Learner {
                 let fresh: &[Sample] = if step == 0 { &chunk } else { &[] };
                 let replayed = learning.chunk_rows * learning.replay_ratio;
                 let rng = &mut stream(seed, "batch", number(step));
-                let neighbours = online.bench.objective.views().neighbours;
-                let batch = Batch::draw(fresh, online.reservoir.anchors(), replayed, neighbours, rng);
+                let second = online.bench.objective.views().second;
+                let batch = Batch::draw(fresh, online.reservoir.anchors(), replayed, second, rng);
                 let (halfway, evidence) = online.bench.forward(&online.trained, &batch, &online.scaler, self.part);
                 Ok((Phase::Backward { chunk, step, batch, halfway: Box::new(halfway) }, Some(Step::Exchange(evidence))))
             }
@@ -107,21 +105,23 @@ impl Learner {
                 let goal = Goal { target: &target, strength, device_balance };
                 let evidence = total.unwrap_or_default();
                 let gradient = online.bench.backward(&halfway, &online.trained, &batch, &goal, &evidence);
-                Ok((Phase::Apply { chunk, step }, Some(Step::Exchange(gradient))))
+                Ok((Phase::Apply { chunk, step, batch, evidence }, Some(Step::Exchange(gradient))))
             }
-            Phase::Apply { chunk, step } => {
+            Phase::Apply { chunk, step, batch, evidence } => {
                 let gradient = total.unwrap_or_default();
                 if gradient.iter().all(|g| g.is_finite()) {
-                    let Trained { parameters, adam, .. } = &mut online.trained;
-                    adam.step(parameters, &gradient, RATE);
+                    let target = self.settings.target(&online.watch.shares(self.settings.model.clusters));
+                    let strength = self.settings.balance.strength as f32;
+                    let goal = Goal { target: &target, strength, device_balance };
+                    let rate = online.bench.objective.schedule().online_rate;
+                    online.bench.apply(&mut online.trained, &batch, &goal, &evidence, &gradient, rate);
                 } else {
                     self.skipped += 1;
                     tracing::warn!(model_version = version, "gradient is not finite, step left out");
                 }
                 online.trained.steps += 1;
-                for (teacher, student) in online.teacher.iter_mut().zip(&online.trained.parameters) {
-                    *teacher = TEACHER * *teacher + (1.0 - TEACHER) * student;
-                }
+                let layout = online.bench.objective.layout();
+                layout.average(&mut online.teacher, &online.trained.parameters, TEACHER);
                 Ok((Phase::Prepare { chunk, step: step + 1 }, None))
             }
             Phase::Idle | Phase::Begin(_) | Phase::End => unreachable!("handled above"),

@@ -1,5 +1,7 @@
 //! Adam in one pass over the flat parameter vector.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// Constants of [`Adam`].
@@ -44,19 +46,23 @@ impl Adam {
         Self { settings, steps: 0, first: vec![0.0; len], second: vec![0.0; len] }
     }
 
-    /// One step against `gradient`.
-    pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], rate: f32) {
+    /// One step against `gradient`. `rates`: stretches of parameters and how fast they learn, in units of `rate`; what learns
+    /// at rate 0 stays as it is.
+    pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], rates: &[(Range<usize>, f32)], rate: f32) {
         let AdamSettings { beta1, beta2, epsilon, decay } = self.settings;
         self.steps += 1;
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
-        let scale = rate / (1.0 - beta1.powi(steps));
         let correction = (1.0 - beta2.powi(steps)).sqrt().recip();
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        for ((p, g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            let g = g + decay * *p;
-            *m = beta1 * *m + (1.0 - beta1) * g;
-            *v = beta2 * *v + (1.0 - beta2) * g * g;
-            *p -= scale * *m / (v.sqrt() * correction + epsilon);
+        for (span, factor) in rates.iter().filter(|(_, factor)| *factor != 0.0) {
+            let scale = factor * rate / (1.0 - beta1.powi(steps));
+            let moments = self.first[span.clone()].iter_mut().zip(&mut self.second[span.clone()]);
+            let values = parameters[span.clone()].iter_mut().zip(&gradient[span.clone()]);
+            for ((p, g), (m, v)) in values.zip(moments) {
+                let g = g + decay * *p;
+                *m = beta1 * *m + (1.0 - beta1) * g;
+                *v = beta2 * *v + (1.0 - beta2) * g * g;
+                *p -= scale * *m / (v.sqrt() * correction + epsilon);
+            }
         }
     }
 }
@@ -70,10 +76,10 @@ mod tests {
         // torch.optim.Adam([tensor([1., -2.])], lr=0.1, weight_decay=0.01), gradients [0.5, -1.5] then [0.2, 0.3]
         let mut parameters = vec![1.0, -2.0];
         let mut adam = Adam::new(2, AdamSettings { decay: 0.01, ..AdamSettings::default() });
-        adam.step(&mut parameters, &[0.5, -1.5], 0.1);
+        adam.step(&mut parameters, &[0.5, -1.5], &[(0..2, 1.0)], 0.1);
         assert!((parameters[0] - 0.9).abs() < 1e-6 && (parameters[1] + 1.9).abs() < 1e-6);
         // by hand: g = [0.209, 0.281], m = [0.0668, -0.1087]…, checked against the formula in f64
-        adam.step(&mut parameters, &[0.2, 0.3], 0.1);
+        adam.step(&mut parameters, &[0.2, 0.3], &[(0..2, 1.0)], 0.1);
         let by_hand = |p0: f64, p1: f64, g0: f64, g1: f64| {
             let (a, b) = (g0 + 0.01 * p0, g1 + 0.01 * p1);
             let m = 0.9 * 0.1 * a + 0.1 * b;

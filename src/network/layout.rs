@@ -1,5 +1,7 @@
 //! Which matrix lies where in the flat parameter vector.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -18,6 +20,8 @@ pub enum Init {
     UnitRows,
     /// All zero.
     Zeros,
+    /// All the same.
+    Constant(f32),
 }
 
 #[derive(Clone, Debug)]
@@ -26,6 +30,7 @@ struct Slot {
     columns: usize,
     start: usize,
     init: Init,
+    rate: f32,
 }
 
 /// The matrices of a network, in the order in which they were added.
@@ -38,9 +43,43 @@ pub struct Layout {
 impl Layout {
     /// Adds a matrix and returns its number.
     pub fn push(&mut self, rows: usize, columns: usize, init: Init) -> usize {
-        self.slots.push(Slot { rows, columns, start: self.len, init });
+        self.push_scaled(rows, columns, init, 1.0)
+    }
+
+    /// Adds a matrix that learns `rate` times as fast as the others.
+    pub fn push_scaled(&mut self, rows: usize, columns: usize, init: Init, rate: f32) -> usize {
+        self.slots.push(Slot { rows, columns, start: self.len, init, rate });
         self.len += rows * columns;
         self.slots.len() - 1
+    }
+
+    /// Adds a matrix of state: no gradient moves it, no average blurs it.
+    pub fn push_state(&mut self, rows: usize, columns: usize, value: f32) -> usize {
+        self.push_scaled(rows, columns, Init::Constant(value), 0.0)
+    }
+
+    /// Stretches of parameters that learn equally fast, and how fast; 0 is state.
+    #[must_use]
+    pub fn rates(&self) -> Vec<(Range<usize>, f32)> {
+        let mut spans: Vec<(Range<usize>, f32)> = Vec::new();
+        for slot in &self.slots {
+            let end = slot.start + slot.rows * slot.columns;
+            match spans.last_mut().filter(|(_, rate)| *rate == slot.rate) {
+                Some((span, _)) => span.end = end,
+                None => spans.push((slot.start..end, slot.rate)),
+            }
+        }
+        spans
+    }
+
+    /// Moves an average of parameters towards new ones: `average ← keep·average + (1-keep)·new`; state is taken as it is.
+    pub fn average(&self, average: &mut [f32], new: &[f32], keep: f32) {
+        for (span, rate) in self.rates() {
+            let keep = if rate == 0.0 { 0.0 } else { keep };
+            for (old, new) in average[span.clone()].iter_mut().zip(&new[span]) {
+                *old = keep * *old + (1.0 - keep) * new;
+            }
+        }
     }
 
     /// Number of parameters.
@@ -77,6 +116,7 @@ impl Layout {
                     }
                 }
                 Init::Zeros => values.extend(std::iter::repeat_n(0.0, count)),
+                Init::Constant(value) => values.extend(std::iter::repeat_n(value, count)),
             }
         }
         values
@@ -107,7 +147,8 @@ impl Layout {
     /// Matrices that gradients are wanted for; `device` must be an autodiff one.
     #[must_use]
     pub fn leaves(&self, values: &[f32], device: &Device) -> Vec<Tensor<2>> {
-        self.tensors(values, device).into_iter().map(Tensor::require_grad).collect()
+        let tensors = self.tensors(values, device).into_iter().zip(&self.slots);
+        tensors.map(|(tensor, slot)| if slot.rate == 0.0 { tensor } else { tensor.require_grad() }).collect()
     }
 
     /// Gradients of `loss` with respect to `leaves`, flat, zero where the loss does not depend on a matrix.
@@ -116,7 +157,7 @@ impl Layout {
         let mut gradients = loss.backward();
         let mut flat = Vec::with_capacity(self.len);
         for (slot, leaf) in self.slots.iter().zip(leaves) {
-            match leaf.grad_remove(&mut gradients) {
+            match Some(leaf).filter(|_| slot.rate > 0.0).and_then(|leaf| leaf.grad_remove(&mut gradients)) {
                 Some(gradient) => flat.extend_from_slice(&values(gradient)),
                 None => flat.extend(std::iter::repeat_n(0.0, slot.rows * slot.columns)),
             }

@@ -1,11 +1,16 @@
 //! AE-CM: an autoencoder whose code is clustered by a one-hidden-layer autoencoder.
 
+use std::sync::Arc;
+
 use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Inference, Objective, Pass, Views, permute_rows};
+use super::{
+    Check, Context, Disturbance, Inference, Objective, Parameters, Pass, Schedule, Seating, Second, Shape, Stage,
+    Views, permute_rows,
+};
 use crate::network::{Activation, AdamSettings, Init, Layout, Perceptron, Tensor, values};
 use crate::stats::kmeans;
 
@@ -26,6 +31,22 @@ pub struct AeCmParameters {
 impl Default for AeCmParameters {
     fn default() -> Self {
         Self { beta: 100.0, lambda: 0.1, alpha: 1.1, pretraining: 0.6 }
+    }
+}
+
+impl Parameters for AeCmParameters {
+    const NAME: &'static str = "ae-cm";
+
+    fn check(&self, shape: &Shape, check: &mut Check) {
+        check.crowded = shape.clusters > shape.embedding;
+        check.not_negative("beta", self.beta);
+        check.not_negative("lambda", self.lambda);
+        check.within("alpha", self.alpha, "at least 1", |v| v >= 1.0);
+        check.share("pretraining", self.pretraining);
+    }
+
+    fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
+        Arc::new(AeCm::new(shape, self.clone()))
     }
 }
 
@@ -59,15 +80,10 @@ pub struct AeCm {
 impl AeCm {
     /// The mirrored autoencoder `features → hidden… → embedding` with a clustering module on its code.
     #[must_use]
-    pub fn new(
-        features: usize,
-        hidden: &[usize],
-        embedding: usize,
-        clusters: usize,
-        parameters: AeCmParameters,
-    ) -> Self {
+    pub fn new(shape: &Shape, parameters: AeCmParameters) -> Self {
         let mut layout = Layout::default();
-        let widths: Vec<usize> = [&[features], hidden, &[embedding]].concat();
+        let (clusters, embedding) = (shape.clusters, shape.embedding);
+        let widths = shape.widths();
         let mirrored: Vec<usize> = widths.iter().rev().copied().collect();
         let encoder = Perceptron::new(&mut layout, &widths, Activation::LeakyRelu(0.2));
         let decoder = Perceptron::new(&mut layout, &mirrored, Activation::LeakyRelu(0.2));
@@ -103,15 +119,15 @@ impl Objective for AeCm {
     }
 
     fn views(&self) -> Views {
-        Views { neighbours: false, jitter: 0.0, mask: 0.0 }
+        Views { second: Second::Other, disturbances: [Disturbance::default(); 2] }
     }
 
     fn adam(&self) -> AdamSettings {
         AdamSettings { epsilon: 1e-3, decay: 0.0, ..AdamSettings::default() }
     }
 
-    fn pretraining(&self) -> f64 {
-        self.parameters.pretraining
+    fn schedule(&self) -> Schedule {
+        Schedule { pretraining: self.parameters.pretraining, ..Schedule::default() }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {
@@ -122,10 +138,10 @@ impl Objective for AeCm {
         Inference { scores: self.logits(matrices, embedding.clone()), embedding, distances }
     }
 
-    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>) -> Pass {
+    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, _seeds: &[u64]) -> Pass {
         let embedding = self.encoder.forward(leaves, rows.clone());
         let head = activation::softmax(self.logits(leaves, embedding.clone()), 1);
-        Pass { input: rows, embedding, head }
+        Pass { input: rows, embedding, head, extra: Vec::new() }
     }
 
     fn evidence(&self, pass: &Pass) -> Vec<f32> {
@@ -138,7 +154,7 @@ impl Objective for AeCm {
         let reconstructed = self.decoder.forward(leaves, pass.embedding.clone());
         let error = (reconstructed - pass.input.clone()).square().sum();
         let reconstruction = error * (self.parameters.beta / (rows * features));
-        if context.pretraining {
+        if context.stage == Stage::Pretraining {
             return reconstruction;
         }
         let gamma = pass.head.clone();
@@ -162,7 +178,8 @@ impl Objective for AeCm {
         reconstruction + first + second + third + fourth
     }
 
-    fn seat(&self, parameters: &mut [f32], embeddings: &[f32], rng: &mut ChaCha8Rng) {
+    fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
+        let embeddings = seating.embeddings;
         let width = self.embedding;
         let solution = kmeans::fit(embeddings, width, self.clusters, 20, rng);
         let variance = solution.inertia / (embeddings.len().max(1)) as f64;

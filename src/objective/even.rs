@@ -1,10 +1,12 @@
 //! Our own online objective: swapped prediction between neighbours with exactly balanced codes.
 
+use std::sync::Arc;
+
 use burn::tensor::activation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Inference, Objective, Pass, Views, permute_rows};
+use super::{Check, Context, Disturbance, Inference, Objective, Parameters, Pass, Second, Shape, Views, permute_rows};
 use crate::network::{Activation, Init, Layout, Perceptron, Tensor, matrix, values};
 use crate::stats::projection;
 
@@ -25,6 +27,21 @@ pub struct EvenParameters {
 impl Default for EvenParameters {
     fn default() -> Self {
         Self { temperature: 0.1, code_temperature: 0.5, jitter: 0.1, mask: 0.3 }
+    }
+}
+
+impl Parameters for EvenParameters {
+    const NAME: &'static str = "even";
+
+    fn check(&self, _shape: &Shape, check: &mut Check) {
+        check.positive("temperature", self.temperature);
+        check.within("code_temperature", self.code_temperature, "above 0 and below 1", |v| 0.0 < v && v < 1.0);
+        check.not_negative("jitter", self.jitter);
+        check.share("mask", self.mask);
+    }
+
+    fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
+        Arc::new(Even::new(shape, self.clone()))
     }
 }
 
@@ -53,17 +70,12 @@ const ROUNDS: usize = 5;
 const FEWEST_BASIS_ROWS: usize = 16;
 
 impl Even {
-    /// The network `features → hidden… → embedding` with `clusters` prototypes.
+    /// The network `features → hidden… → embedding` with a prototype per cluster.
     #[must_use]
-    pub fn new(
-        features: usize,
-        hidden: &[usize],
-        embedding: usize,
-        clusters: usize,
-        parameters: EvenParameters,
-    ) -> Self {
+    pub fn new(shape: &Shape, parameters: EvenParameters) -> Self {
         let mut layout = Layout::default();
-        let widths: Vec<usize> = [&[features], hidden, &[embedding]].concat();
+        let (clusters, embedding) = (shape.clusters, shape.embedding);
+        let widths = shape.widths();
         let encoder = Perceptron::new(&mut layout, &widths, Activation::Relu);
         let prototypes = layout.push(clusters, embedding, Init::UnitRows);
         Self { parameters, layout, encoder, prototypes, clusters, embedding }
@@ -122,7 +134,8 @@ impl Objective for Even {
     }
 
     fn views(&self) -> Views {
-        Views { neighbours: true, jitter: self.parameters.jitter as f32, mask: self.parameters.mask as f32 }
+        let disturbance = Disturbance { jitter: self.parameters.jitter as f32, mask: self.parameters.mask as f32 };
+        Views { second: Second::Neighbour, disturbances: [disturbance; 2] }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {
@@ -133,10 +146,10 @@ impl Objective for Even {
         Inference { embedding, scores: cosines / self.parameters.temperature, distances }
     }
 
-    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>) -> Pass {
+    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, _seeds: &[u64]) -> Pass {
         let embedding = self.embed(leaves, rows.clone());
         let head = self.cosines(leaves, embedding.clone()) / self.parameters.temperature;
-        Pass { input: rows, embedding, head }
+        Pass { input: rows, embedding, head, extra: Vec::new() }
     }
 
     fn evidence(&self, pass: &Pass) -> Vec<f32> {

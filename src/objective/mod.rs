@@ -6,14 +6,18 @@
 
 mod aecm;
 mod even;
+mod method;
+mod schedule;
 
 use std::ops::Range;
 
 pub use aecm::{AeCm, AeCmParameters};
 pub use even::{Even, EvenParameters};
+pub use method::{Check, Method, Parameters, Shape, Visitor};
 use rand_chacha::ChaCha8Rng;
+pub use schedule::{Decay, Schedule, Stage};
 
-use crate::network::{AdamSettings, Layout, Tensor};
+use crate::network::{AdamSettings, Device, Layout, Tensor};
 
 /// What inference gives.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Pass {
     pub embedding: Tensor<2>,
     /// What the clustering head gives; its meaning is the objective's.
     pub head: Tensor<2>,
+    /// Whatever else the loss needs, in the objective's own order.
+    pub extra: Vec<Tensor<2>>,
 }
 
 /// What a loss may know beside its own pass.
@@ -54,24 +60,57 @@ pub struct Context<'a> {
     pub target: &'a [f32],
     /// Strength of the balance.
     pub strength: f32,
-    /// Whether clusters do not exist yet.
-    pub pretraining: bool,
+    /// What is learned at present.
+    pub stage: Stage,
+    /// How much of the stage is over, from 0 to 1; 1 between fresh fits.
+    pub progress: f64,
+    /// All parameters, state included, as the step found them.
+    pub parameters: &'a [f32],
 }
 
-/// How views of a row are made.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Views {
-    /// Whether the second view is a neighbour in time (else another random row).
-    pub neighbours: bool,
+/// What the second half of a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Second {
+    /// A neighbour of the first row, in time if rows have a time.
+    Neighbour,
+    /// Another random row.
+    Other,
+    /// The first row once more.
+    Same,
+}
+
+/// How a view differs from its row.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Disturbance {
     /// Standard deviation of the noise added to scaled features.
     pub jitter: f32,
     /// Each row drops its features with a probability drawn from `0..mask`.
     pub mask: f32,
 }
 
+/// How views of a row are made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Views {
+    /// What the second view shows.
+    pub second: Second,
+    /// What is done to first and second views.
+    pub disturbances: [Disturbance; 2],
+}
+
+/// Rows that clusters are seated on.
+#[derive(Clone, Debug)]
+pub struct Seating<'a> {
+    /// Scaled rows: `[rows, features]`.
+    pub rows: &'a [f32],
+    /// Their embeddings: `[rows, embedding]`.
+    pub embeddings: &'a [f32],
+    /// What computes.
+    pub device: &'a Device,
+}
+
 /// A clustering method.
 ///
-/// A sixth one costs one file and one line where the pipeline is read.
+/// A new one costs one file and one line in the list of [`Method`].
 pub trait Objective: Send + Sync {
     /// The matrices of the network.
     fn layout(&self) -> &Layout;
@@ -83,14 +122,14 @@ pub trait Objective: Send + Sync {
     fn adam(&self) -> AdamSettings {
         AdamSettings::default()
     }
-    /// Share of a fresh fit's steps before clusters are seated; 0 if they are there from the start.
-    fn pretraining(&self) -> f64 {
-        0.0
+    /// When and how fast it learns.
+    fn schedule(&self) -> Schedule {
+        Schedule::default()
     }
     /// Embeds and scores rows.
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference;
-    /// Runs a batch slice forward.
-    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>) -> Pass;
+    /// Runs a batch slice forward. `seeds`: one per row, the same on any worker; whatever is drawn for a row derives from it.
+    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, seeds: &[u64]) -> Pass;
     /// What other rows of the batch must know about these: `[rows, evidence_width]`, row-major, detached.
     fn evidence(&self, pass: &Pass) -> Vec<f32>;
     /// The slice's part of the loss: the parts of all slices add up to the loss of the batch.
@@ -99,8 +138,11 @@ pub trait Objective: Send + Sync {
     fn code_temperature(&self) -> Option<f32> {
         None
     }
-    /// Puts clusters where the embeddings are, after pretraining. `embeddings`: `[rows, embedding]`.
-    fn seat(&self, _parameters: &mut [f32], _embeddings: &[f32], _rng: &mut ChaCha8Rng) {}
+    /// Puts clusters where the embeddings are, after pretraining.
+    fn seat(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
+    /// Renews the state, the part of the parameters that is not trained by gradients, after a step. Every replica does the same
+    /// with the same evidence.
+    fn settle(&self, _parameters: &mut [f32], _context: &Context<'_>) {}
     /// Renumbers clusters: new cluster `k` is the old `order[k]`.
     fn renumber(&self, parameters: &mut [f32], order: &[usize]);
 }

@@ -8,13 +8,20 @@ const ROWS: usize = 24;
 const FEATURES: usize = 7;
 const CLUSTERS: usize = 3;
 
+fn shape(embedding: usize) -> Shape {
+    Shape { features: FEATURES, encoder: vec![8], embedding, clusters: CLUSTERS }
+}
+
+/// One per row of the batch.
+fn seeds(slice: Range<usize>) -> Vec<u64> {
+    let pairs = ROWS / 2;
+    slice.clone().chain(pairs + slice.start..pairs + slice.end).map(|i| i as u64).collect()
+}
+
 fn methods() -> Vec<(&'static str, Box<dyn Objective>)> {
     vec![
-        ("even", Box::new(Even::new(FEATURES, &[8], 5, CLUSTERS, EvenParameters::default()))),
-        (
-            "ae-cm",
-            Box::new(AeCm::new(FEATURES, &[8], 5, CLUSTERS, AeCmParameters { alpha: 1.5, ..Default::default() })),
-        ),
+        ("even", Box::new(Even::new(&shape(5), EvenParameters::default()))),
+        ("ae-cm", Box::new(AeCm::new(&shape(5), AeCmParameters { alpha: 1.5, ..Default::default() }))),
     ]
 }
 
@@ -31,7 +38,8 @@ fn slice(objective: &dyn Objective, parameters: &[f32], slice: Range<usize>, evi
     let pick = |i: usize| all[i * FEATURES..(i + 1) * FEATURES].to_vec();
     let chosen: Vec<f32> = slice.clone().chain(pairs + slice.start..pairs + slice.end).flat_map(pick).collect();
     let leaves = objective.layout().leaves(parameters, &device);
-    let pass = objective.forward(&leaves, matrix(chosen, 2 * slice.len(), FEATURES, &device));
+    let rows = matrix(chosen, 2 * slice.len(), FEATURES, &device);
+    let pass = objective.forward(&leaves, rows, &seeds(slice.clone()));
     let own = objective.evidence(&pass);
     let context = Context {
         pairs,
@@ -41,7 +49,9 @@ fn slice(objective: &dyn Objective, parameters: &[f32], slice: Range<usize>, evi
         device_prices: &[0.0; ROWS * CLUSTERS],
         target: &[1.0 / CLUSTERS as f32; CLUSTERS],
         strength: 1.0,
-        pretraining: false,
+        stage: Stage::Clustering,
+        progress: 0.5,
+        parameters,
     };
     let loss = objective.loss(&leaves, &pass, &context);
     let gradient = objective.layout().gradient(&loss, &leaves);
@@ -51,7 +61,7 @@ fn slice(objective: &dyn Objective, parameters: &[f32], slice: Range<usize>, evi
 fn evidence(objective: &dyn Objective, parameters: &[f32]) -> Vec<f32> {
     let device = open(Backend::Flex).unwrap().autodiff();
     let leaves = objective.layout().leaves(parameters, &device);
-    objective.evidence(&objective.forward(&leaves, matrix(rows(), ROWS, FEATURES, &device)))
+    objective.evidence(&objective.forward(&leaves, matrix(rows(), ROWS, FEATURES, &device), &seeds(0..ROWS / 2)))
 }
 
 #[test]
@@ -142,7 +152,7 @@ fn clustering_module_is_the_soft_distortion() {
 
 #[test]
 fn fresh_rows_of_one_kind_do_not_move_the_prices() {
-    let even = Even::new(FEATURES, &[8], 5, CLUSTERS, EvenParameters::default());
+    let even = Even::new(&shape(5), EvenParameters::default());
     let parameters = even.layout().draw(&mut stream(9, "even", 0));
     let mut changed = evidence(&even, &parameters);
     let (before, _) = slice(&even, &parameters, 5..12, &changed);
@@ -155,11 +165,12 @@ fn fresh_rows_of_one_kind_do_not_move_the_prices() {
 
 #[test]
 fn k_means_seats_the_clustering_module() {
-    let aecm = AeCm::new(FEATURES, &[8], 2, CLUSTERS, AeCmParameters::default());
+    let aecm = AeCm::new(&shape(2), AeCmParameters::default());
     let mut parameters = aecm.layout().draw(&mut stream(10, "ae-cm", 0));
     let embeddings: Vec<f32> = (0..90).flat_map(|i| [(i % 3) as f32 * 5.0, (i / 3) as f32 * 0.02]).collect();
-    aecm.seat(&mut parameters, &embeddings, &mut stream(1, "seat", 0));
     let device = open(Backend::Flex).unwrap();
+    let seating = Seating { rows: &[], embeddings: &embeddings, device: &device };
+    aecm.seat(&mut parameters, &seating, &mut stream(1, "seat", 0));
     let matrices = aecm.layout().tensors(&parameters, &device);
     let scores = values(aecm.logits(&matrices, matrix(embeddings, 90, 2, &device)));
     let best = |i: usize| (0..3).max_by(|a, b| scores[i * 3 + a].total_cmp(&scores[i * 3 + b]));
