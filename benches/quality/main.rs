@@ -95,8 +95,8 @@ fn measure(case: &Case, rows: &RecordBatch, devices: &[usize], seed: u64) -> Sco
     let ended = learning.run(Arc::new(|_| {}));
     let labelling = program("labelling", &given);
     labelling.assign(&learning);
-    let score = Score::of(&assignments(&labelling.assigned()), ended.seconds);
-    score.with_stream(&assignments(&learning.assignments()))
+    let score = Score::of(&assignments(&labelling.assigned()), case.set.clusters, ended.seconds);
+    score.with_stream(&assignments(&learning.assignments()), case.set.clusters)
 }
 
 /// Runs the oracle and returns the last line it prints.

@@ -28,15 +28,18 @@ pub struct Score {
 
 type Table = Contingency<i32, i32>;
 
-fn table<'a>(rows: impl IntoIterator<Item = &'a Assigned>) -> Table {
-    let labelled = rows.into_iter().filter_map(|row| Some((row.cluster, row.label.filter(|label| *label >= 0)?)));
+/// Labels from 0 to `classes` are scored, others are not: HAPT numbers the transitions between its activities on from there.
+fn table<'a>(rows: impl IntoIterator<Item = &'a Assigned>, classes: usize) -> Table {
+    let scored = 0..classes as i32;
+    let labelled =
+        rows.into_iter().filter_map(|row| Some((row.cluster, row.label.filter(|label| scored.contains(label))?)));
     labelled.collect()
 }
 
 impl Score {
     /// `last`: all rows through the last model.
-    pub fn of(last: &[Assigned], seconds: f64) -> Self {
-        Self::agreement(&table(last), seconds)
+    pub fn of(last: &[Assigned], classes: usize, seconds: f64) -> Self {
+        Self::agreement(&table(last, classes), seconds)
     }
 
     fn agreement(last: &Table, seconds: f64) -> Self {
@@ -53,12 +56,12 @@ impl Score {
     }
 
     /// Adds what the run itself wrote, each part with one map from clusters to classes.
-    pub fn with_stream(mut self, written: &[Assigned]) -> Self {
+    pub fn with_stream(mut self, written: &[Assigned], classes: usize) -> Self {
         let fresh: Vec<&Assigned> = written.iter().filter(|row| !row.warmup).collect();
         // After several passes every row had been seen before it was emitted.
         if !fresh.is_empty() {
-            self.prequential = Some(table(fresh.iter().copied()).accuracy());
-            self.second_half = Some(table(fresh[fresh.len() / 2..].iter().copied()).accuracy());
+            self.prequential = Some(table(fresh.iter().copied(), classes).accuracy());
+            self.second_half = Some(table(fresh[fresh.len() / 2..].iter().copied(), classes).accuracy());
         }
         self
     }
