@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Check, Context, Disturbance, Inference, Objective, Parameters, Pass, Schedule, Seating, Second, Shape, Stage,
-    Views, permute_rows,
+    Autoencoder, Check, Context, Disturbance, Inference, Objective, Parameters, Pass, Schedule, Seating, Second, Shape,
+    Stage, Views, permute_rows, squared_distances,
 };
-use crate::network::{Activation, AdamSettings, Init, Layout, Perceptron, Tensor, values};
+use crate::network::{Activation, AdamSettings, Init, Layout, Tensor, values};
 use crate::stats::kmeans;
 
 /// `[objective]` of `objective = "ae-cm"`: the authors' normalised-loss recipe.
@@ -67,8 +67,7 @@ impl Parameters for AeCmParameters {
 pub struct AeCm {
     parameters: AeCmParameters,
     layout: Layout,
-    encoder: Perceptron,
-    decoder: Perceptron,
+    autoencoder: Autoencoder,
     weight: usize,
     bias: usize,
     centroids: usize,
@@ -83,15 +82,12 @@ impl AeCm {
     pub fn new(shape: &Shape, parameters: AeCmParameters) -> Self {
         let mut layout = Layout::default();
         let (clusters, embedding) = (shape.clusters, shape.embedding);
-        let widths = shape.widths();
-        let mirrored: Vec<usize> = widths.iter().rev().copied().collect();
-        let encoder = Perceptron::new(&mut layout, &widths, Activation::LeakyRelu(0.2));
-        let decoder = Perceptron::new(&mut layout, &mirrored, Activation::LeakyRelu(0.2));
+        let autoencoder = Autoencoder::new(&mut layout, shape, Activation::LeakyRelu(0.2));
         let weight = layout.push(embedding, clusters, Init::Glorot);
         let bias = layout.push(1, clusters, Init::Zeros);
         let centroids = layout.push(clusters, embedding, Init::Glorot);
         let offset = layout.push(1, embedding, Init::Zeros);
-        Self { parameters, layout, encoder, decoder, weight, bias, centroids, offset, clusters, embedding }
+        Self { parameters, layout, autoencoder, weight, bias, centroids, offset, clusters, embedding }
     }
 
     pub(super) fn logits(&self, matrices: &[Tensor<2>], embedding: Tensor<2>) -> Tensor<2> {
@@ -131,15 +127,14 @@ impl Objective for AeCm {
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {
-        let embedding = self.encoder.forward(matrices, rows);
+        let embedding = self.autoencoder.encode(matrices, rows);
         let means = self.means(matrices);
-        let lengths = embedding.clone().square().sum_dim(1) + means.clone().square().sum_dim(1).transpose();
-        let distances = (lengths - embedding.clone().matmul(means.transpose()) * 2.0).clamp_min(0.0).sqrt();
+        let distances = squared_distances(embedding.clone(), means).sqrt();
         Inference { scores: self.logits(matrices, embedding.clone()), embedding, distances }
     }
 
     fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, _seeds: &[u64]) -> Pass {
-        let embedding = self.encoder.forward(leaves, rows.clone());
+        let embedding = self.autoencoder.encode(leaves, rows.clone());
         let head = activation::softmax(self.logits(leaves, embedding.clone()), 1);
         Pass { input: rows, embedding, head, extra: Vec::new() }
     }
@@ -150,10 +145,7 @@ impl Objective for AeCm {
 
     fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
         let rows = 2.0 * context.pairs as f64;
-        let features = pass.input.dims()[1] as f64;
-        let reconstructed = self.decoder.forward(leaves, pass.embedding.clone());
-        let error = (reconstructed - pass.input.clone()).square().sum();
-        let reconstruction = error * (self.parameters.beta / (rows * features));
+        let reconstruction = self.autoencoder.reconstruction(leaves, pass, context) * self.parameters.beta;
         if context.stage == Stage::Pretraining {
             return reconstruction;
         }

@@ -5,17 +5,21 @@
 //! a small matrix with one line per row of the whole batch, gathered from all workers before any of them differentiates.
 
 mod aecm;
+mod autoencoder;
 mod even;
 mod method;
 mod schedule;
+mod student;
 
 use std::ops::Range;
 
 pub use aecm::{AeCm, AeCmParameters};
+pub use autoencoder::Autoencoder;
 pub use even::{Even, EvenParameters};
 pub use method::{Check, Method, Parameters, Shape, Visitor};
 use rand_chacha::ChaCha8Rng;
 pub use schedule::{Decay, Schedule, Stage};
+pub use student::{Student, squared_distances};
 
 use crate::network::{AdamSettings, Device, Layout, Tensor};
 
