@@ -213,8 +213,7 @@ impl Workbench {
         let leaves = self.objective.layout().leaves(&trained.parameters, &device);
         let pass = self.objective.forward(&leaves, matrix(scaled, 2 * pairs.len(), width, &device), &seeds);
         let own = self.objective.evidence(&pass);
-        let line = own.len() / (2 * pairs.len()).max(1);
-        let line = if line == 0 { self.objective.clusters() } else { line };
+        let line = self.objective.evidence_width();
         let mut evidence = vec![0.0; 2 * batch.first.len() * line];
         for ((place, _), row) in batch.rows(pairs.clone()).zip(own.chunks_exact(line)) {
             evidence[place * line..(place + 1) * line].copy_from_slice(row);

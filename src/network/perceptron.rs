@@ -34,6 +34,12 @@ impl Perceptron {
         Self { layers, activation }
     }
 
+    /// Numbers of each layer's weight and bias in the layout.
+    #[must_use]
+    pub fn layers(&self) -> &[(usize, usize)] {
+        &self.layers
+    }
+
     /// Runs the rows through all layers.
     ///
     /// # Shapes

@@ -134,6 +134,10 @@ pub trait Objective: Send + Sync {
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference;
     /// Runs a batch slice forward. `seeds`: one per row, the same on any worker; whatever is drawn for a row derives from it.
     fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, seeds: &[u64]) -> Pass;
+    /// Width of a line of evidence.
+    fn evidence_width(&self) -> usize {
+        self.clusters()
+    }
     /// What other rows of the batch must know about these: `[rows, evidence_width]`, row-major, detached.
     fn evidence(&self, pass: &Pass) -> Vec<f32>;
     /// The slice's part of the loss: the parts of all slices add up to the loss of the batch.
