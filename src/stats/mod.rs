@@ -12,6 +12,7 @@ mod dot;
 pub mod drift;
 mod hungarian;
 pub mod kmeans;
+pub mod mixture;
 pub mod principal;
 pub mod projection;
 pub mod random;
