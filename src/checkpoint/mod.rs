@@ -25,7 +25,7 @@ pub use error::CheckpointError;
 pub use format::{FORMAT, Header, Part, Section};
 pub use lock::RunLock;
 pub use parameters::CheckpointParameters;
-pub use store::{Listed, Store, clear, inspect, list, load, look, verify, verify_file};
+pub use store::{Listed, Store, clear, inspect, list, load, look, save, verify, verify_file};
 
 /// Everything a run continues from.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -73,19 +73,7 @@ impl Store {
             });
         }
         let path = self.path(checkpoint.id);
-        let temporary = self.dir.join(format!("{}.tmp", file_name(checkpoint.id)));
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            format::write(checkpoint, &mut file)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)
-        };
-        if let Err(source) = write() {
-            // A full disk needs the room; that this may fail as well is not the error to report.
-            fs::remove_file(&temporary).ok();
-            return Err(CheckpointError::Write { path, source });
-        }
-        sync_folder(&self.dir)?;
+        save(&path, checkpoint)?;
         self.prune(checkpoint.id)?;
         Ok(path)
     }
@@ -168,6 +156,27 @@ pub fn look(file: &Path) -> Result<Listed, CheckpointError> {
     let header = header.and_then(|header| check_id(file, named.unwrap_or(header.id), header.id).map(|()| header));
     let id = named.or(header.as_ref().ok().map(|header| header.id)).unwrap_or_default();
     Ok(Listed { id, bytes, header, path: file.to_owned() })
+}
+
+/// Writes one checkpoint file, under whatever name: whole and durable, or not at all.
+///
+/// # Errors
+/// If it cannot be written; a file of that name is then untouched.
+pub fn save(file: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let write = || {
+        let mut output = File::create(&temporary)?;
+        format::write(checkpoint, &mut output)?;
+        output.sync_all()?;
+        fs::rename(&temporary, file)
+    };
+    if let Err(source) = write() {
+        // A full disk needs the room; that this may fail as well is not the error to report.
+        fs::remove_file(&temporary).ok();
+        return Err(CheckpointError::Write { path: file.to_owned(), source });
+    }
+    file.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Reads one checkpoint file and verifies every byte of it.

@@ -4,7 +4,10 @@
 //! first model has been fitted on them, then every row is assigned by the model as it stands and learned from afterwards, in
 //! chunks of a fixed number of rows with replay from a [reservoir](Reservoir). Now and then a challenger is fitted
 //! from scratch beside the stream and replaces the model if it scores higher without labels. [`Frozen`] only assigns.
+//!
+//! Without a stream, [`Fit`] trains an objective on an array and gives a [`Model`].
 
+mod array;
 mod fit;
 mod frozen;
 pub mod half_life;
@@ -29,6 +32,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use array::{ArrayError, Assignment, Fit, Model, Rows};
 pub use frozen::{Frozen, Portrait};
 pub use learner::Learner;
 pub use nursery::Nursery;

@@ -11,7 +11,7 @@ mod layout;
 mod perceptron;
 
 pub use adam::{Adam, AdamSettings};
-pub use burn::tensor::{Device, Tensor};
+pub use burn::tensor::{Device, Tensor, activation};
 pub use device::{Backend, open};
 pub use error::NetworkError;
 pub use layout::{Init, Layout, matrix, values};

@@ -102,6 +102,16 @@ macro_rules! methods {
                 }
             }
 
+            /// What is wrong with the parameters for networks of `shape`.
+            #[must_use]
+            pub fn check(&self, shape: &Shape) -> Check {
+                let mut check = Check::default();
+                match self {
+                    $(Self::$name(parameters) => parameters.check(shape, &mut check),)+
+                }
+                check
+            }
+
             /// What `model.objective` calls it.
             #[must_use]
             pub fn name(&self) -> &'static str {
