@@ -23,7 +23,23 @@
 //! A room uses lower floors only; `tests/architecture.rs` holds this. To add a method, write one file in [`objective`]; to add an
 //! input or output, implement [`Source`](connector::Source) or [`Sink`](connector::Sink).
 //!
-//! # A first look
+//! # Without a stream
+//!
+//! The objectives cluster arrays as well: [`learner::Fit`] trains one on [`learner::Rows`], [`learner::Model`] assigns new rows,
+//! is saved and loaded. `examples/cluster_an_array.rs` does all of it, `examples/own_objective.rs` adds a method of its own.
+//!
+//! ```
+//! use evenkeel::learner::{Fit, Model, Rows};
+//!
+//! let features: Vec<f32> = (0..300).flat_map(|i| [(i % 3) as f32, (i % 3 * i % 2) as f32]).collect();
+//! let fit = Fit { clusters: 3, encoder: vec![16], embedding: 4, steps: 50, ..Fit::default() };
+//! let model: Model = fit.run(&Rows::new(&features, 2)?)?;
+//! let assignment = model.assign(&Rows::new(&[2.0, 0.0], 2)?)?;
+//! assert!(assignment.clusters[0] < 3);
+//! # Ok::<(), evenkeel::learner::ArrayError>(())
+//! ```
+//!
+//! # A stream
 //!
 //! ```
 //! use std::path::Path;

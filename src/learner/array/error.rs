@@ -56,7 +56,8 @@ pub enum ArrayError {
     },
     /// Clusters that cannot all be orthogonal.
     #[error(
-        "{method} wants orthogonal clusters, so that there can be at most as many as the embedding is wide: raise `embedding` to {clusters} or ask for fewer clusters"
+        "{method} wants orthogonal clusters, of which there are at most as many as the embedding is wide: raise \
+         `embedding` to {clusters} or ask for fewer clusters"
     )]
     Crowded {
         /// The method.
