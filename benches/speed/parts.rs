@@ -48,6 +48,7 @@ fn settings(warmup_steps: usize) -> Settings {
         backend: Backend::Flex,
         balance: BalanceParameters::default(),
         learning: LearningParameters { refresh_steps: 0, warmup_steps, ..Default::default() },
+        supervision: None,
         scale: ScaleParameters::default(),
         half_life: None,
         nearness: Nearness::Time(5_000_000_000),

@@ -20,7 +20,7 @@ mod vector;
 mod window;
 
 pub use check::{Features, Window};
-pub use columns::{REASONS, record_as_json};
+pub use columns::{REASONS, label_text, record_as_json};
 pub use error::FeatureError;
 pub use minibatch::{DeadLetter, Featurize, Minibatch, Records};
 pub(crate) use nearest::nearest;

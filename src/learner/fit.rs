@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rand::seq::index::sample;
-use serde::{Deserialize, Serialize};
-
+use super::pairs::PairStore;
 use super::parameters::PerKey;
 use super::sample::Sample;
 use super::scaler::Scaler;
 use super::settings::Settings;
 use super::trainer::{Batch, Goal, Item, Part, Trained, Workbench, device_prices};
+use crate::objective::Stage;
 use crate::stats::random::stream;
+use rand::seq::index::sample;
 
 /// What one fit is told beside the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FitPlan {
     /// Gradient steps.
     pub steps: usize,
@@ -24,6 +24,8 @@ pub struct FitPlan {
     pub candidate: usize,
     /// Device balance.
     pub per_key: PerKey,
+    /// Pairs known to belong together or apart; their multipliers move as the fit goes on.
+    pub pairs: Arc<PairStore>,
 }
 
 /// Trains from scratch by the objective's own schedule, codes balanced over the whole batch. A pure function of its arguments;
@@ -32,7 +34,7 @@ pub struct FitPlan {
 pub fn fit(
     bench: &Workbench,
     settings: &Settings,
-    plan: FitPlan,
+    plan: &FitPlan,
     pool: &[Sample],
     scaler: &Scaler,
     target: &[f32],
@@ -42,6 +44,7 @@ pub fn fit(
     let number = plan.number * 64 + plan.candidate as u64;
     let mut rng = stream(settings.seed, "fit", number);
     let mut trained = Trained::new(objective, objective.layout().draw(&mut stream(settings.seed, "network", number)));
+    let mut pairs = PairStore::clone(&plan.pairs);
     let schedule = objective.schedule();
     let [(_, pretraining), ..] = schedule.stages(plan.steps);
     for step in 0..plan.steps {
@@ -62,9 +65,14 @@ pub fn fit(
         }
         let mut batch = Batch::draw(&[], pool, schedule.pairs, objective.views().second, &mut rng);
         (batch.stage, batch.progress) = schedule.stage(step, plan.steps);
+        if batch.stage != Stage::Pretraining {
+            batch.constrain(&pairs, settings.batch_share(), &mut rng);
+        }
         let (halfway, evidence) = bench.forward(&trained, &batch, scaler, Part::WHOLE);
         let gradient = bench.backward(&halfway, &trained, &batch, &goal, &evidence);
-        bench.apply(&mut trained, &batch, &goal, &evidence, &gradient, schedule.rate(step, plan.steps));
+        let rate = schedule.rate(step, plan.steps);
+        let agreements = bench.apply(&mut trained, &batch, &goal, &evidence, &gradient, rate);
+        pairs.ascend(&batch.places, &agreements);
         trained.steps += 1;
         progress.store(step + 1, Ordering::Release);
     }

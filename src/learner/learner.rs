@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::matchmaker::Matchmaker;
 use super::noise::Noise;
 use super::nursery::Nursery;
 use super::online::{Online, direction, verdict};
+use super::pairs::PairStore;
 use super::reservoir::Reservoir;
 use super::sample::Sample;
 use super::scaler::Scaler;
@@ -104,8 +106,17 @@ impl Learner {
         }
         let pool = if samples.is_empty() { reservoir.anchors().to_vec() } else { samples };
         let (pool, scaler) = (Arc::new(pool), Arc::new(scaler));
+        let (mut pairs, mut matchmaker) = (PairStore::default(), Matchmaker::default());
+        if let Some(supervision) = &self.settings.supervision {
+            pairs = PairStore::new(supervision.ascent);
+            for (arrival, item) in held.iter().zip(&items) {
+                matchmaker.meet(supervision, self.settings.seed, arrival, item, &mut pairs);
+            }
+        }
+        let pairs = Arc::new(pairs);
         let target = self.settings.target(&vec![1.0 / clusters as f64; clusters]);
-        let job = self.start_fit(&bench, 0, self.settings.learning.warmup_steps, &pool, &scaler, &target)?;
+        let plan = (0, self.settings.learning.warmup_steps);
+        let job = self.start_fit(&bench, plan, &pool, &pairs, &scaler, &target)?;
         let (parameters, _, _) = Self::best(&bench, job.results()?, &self.jury(&pool, &scaler, 0), &scaler);
         let trained = Trained::new(bench.objective.as_ref(), parameters.clone());
         let watch = Watch::new(&bench, &parameters, &items, &scaler, &self.settings.drift, self.settings.seed);
@@ -118,6 +129,8 @@ impl Learner {
             reservoir,
             trained,
             teacher: parameters,
+            pairs: Arc::unwrap_or_clone(pairs),
+            matchmaker,
             waiting: Vec::new(),
             watch,
             prices: vec![0.0; clusters],
@@ -200,11 +213,16 @@ impl Learner {
         }
         let items: Vec<Item> = arrivals.iter().map(|arrival| self.item(arrival)).collect();
         self.assign(&arrivals, &items, false);
-        for (row, key) in items {
-            if !self.within_quota(row.event_time) {
+        let settings = Arc::clone(&self.settings);
+        for (arrival, item) in arrivals.iter().zip(items) {
+            if !self.within_quota(item.0.event_time) {
                 continue;
             }
             let Some(online) = &mut self.online else { continue };
+            if let Some(supervision) = &settings.supervision {
+                online.matchmaker.meet(supervision, settings.seed, arrival, &item, &mut online.pairs);
+            }
+            let (row, key) = item;
             let direction = direction(&online.scaler, self.settings.nearness, &row, key);
             let sample = online.reservoir.admit(row, key, direction.as_deref(), &mut online.waiting);
             online.waiting.push(sample);

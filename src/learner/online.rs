@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::matchmaker::Matchmaker;
 use super::nursery::Job;
+use super::pairs::PairStore;
 use super::reservoir::{Nearness, Reservoir};
 use super::sample::Sample;
 use super::scaler::Scaler;
@@ -21,6 +23,9 @@ pub(super) struct Online {
     pub(super) trained: Trained,
     /// The averaged network that assigns.
     pub(super) teacher: Vec<f32>,
+    /// Pairs known to belong together or apart.
+    pub(super) pairs: PairStore,
+    pub(super) matchmaker: Matchmaker,
     /// Rows that were assigned and wait for their chunk to fill.
     pub(super) waiting: Vec<Sample>,
     pub(super) watch: Watch,
@@ -37,6 +42,7 @@ pub(super) struct Refresh {
     /// Updates since its fit began.
     pub(super) updates: u64,
     pub(super) pool: Arc<Vec<Sample>>,
+    pub(super) pairs: Arc<PairStore>,
     pub(super) scaler: Arc<Scaler>,
     pub(super) target: Vec<f32>,
     pub(super) job: Option<Arc<Job>>,

@@ -7,6 +7,7 @@ use super::jury::Jury;
 use super::learner::Learner;
 use super::nursery::{Job, Training};
 use super::online::{Online, Refresh};
+use super::pairs::PairStore;
 use super::parameters::PerKey;
 use super::sample::Sample;
 use super::scaler::Scaler;
@@ -26,32 +27,35 @@ type Judged = (Vec<f32>, f64, Vec<u32>);
 impl Learner {
     /// Candidates differ in their seed; where every device is said to show every cluster, every second one lets device balance
     /// fade (online-recipe.md, Part II, section 2.8).
-    fn plans(&self, number: u64, steps: usize) -> Vec<FitPlan> {
+    fn plans(&self, number: u64, steps: usize, pairs: &Arc<PairStore>) -> Vec<FitPlan> {
         let per_key = self.settings.balance.per_key;
         let kind = |candidate: usize| match per_key {
             PerKey::Constant if candidate % 2 == 1 => PerKey::Fading,
             other => other,
         };
         (0..self.settings.learning.candidates)
-            .map(|candidate| FitPlan { steps, number, candidate, per_key: kind(candidate) })
+            .map(|candidate| {
+                let (per_key, pairs) = (kind(candidate), Arc::clone(pairs));
+                FitPlan { steps, number, candidate, per_key, pairs }
+            })
             .collect()
     }
 
     pub(super) fn start_fit(
         &self,
         bench: &Workbench,
-        number: u64,
-        steps: usize,
+        (number, steps): (u64, usize),
         pool: &Arc<Vec<Sample>>,
+        pairs: &Arc<PairStore>,
         scaler: &Arc<Scaler>,
         target: &[f32],
     ) -> Result<Arc<Job>, ReplicaError> {
-        let plans = self.plans(number, steps);
+        let plans = self.plans(number, steps, pairs);
         let candidates = plans.len();
         let (bench, settings, target) = (bench.clone(), Arc::clone(&self.settings), target.to_vec());
         let (pool, scaler) = (Arc::clone(pool), Arc::clone(scaler));
         let training: Training = Arc::new(move |candidate, progress| {
-            fit(&bench, &settings, plans[candidate], &pool, &scaler, &target, progress)
+            fit(&bench, &settings, &plans[candidate], &pool, &scaler, &target, progress)
         });
         self.nursery.start(number, candidates, &training)
     }
@@ -89,6 +93,7 @@ impl Learner {
                 number: self.version as u64,
                 updates: 0,
                 pool: Arc::new(online.reservoir.anchors().to_vec()),
+                pairs: Arc::new(online.pairs.renewed()),
                 scaler: Arc::new(online.scaler.clone()),
                 target: self.settings.target(&online.watch.shares(self.settings.model.clusters)),
                 job: None,
@@ -99,9 +104,9 @@ impl Learner {
                 Some(job) => job,
                 None => self.start_fit(
                     &online.bench,
-                    refresh.number,
-                    learning.refresh_steps,
+                    (refresh.number, learning.refresh_steps),
                     &refresh.pool,
+                    &refresh.pairs,
                     &refresh.scaler,
                     &refresh.target,
                 )?,
@@ -137,6 +142,7 @@ impl Learner {
         let order: Vec<usize> = maximum_matching(&agreement, clusters, clusters).into_iter().flatten().collect();
         online.bench.objective.renumber(&mut rival, &order);
         online.trained = Trained::new(online.bench.objective.as_ref(), rival.clone());
+        online.pairs = online.pairs.renewed();
         online.watch.refer(&online.bench, &rival, jury.rows(), &online.scaler);
         online.teacher = rival;
     }

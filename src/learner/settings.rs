@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::parameters::{BalanceParameters, LearningParameters, ModelParameters, PerKey, Target};
 use super::reservoir::Nearness;
+use super::supervision::Supervision;
 use crate::data::ScaleParameters;
 use crate::network::Backend;
 use crate::objective::{Method, Objective};
@@ -22,6 +23,8 @@ pub struct Settings {
     pub balance: BalanceParameters,
     /// `[learning]`
     pub learning: LearningParameters,
+    /// `[supervision]`; without it no label is looked at.
+    pub supervision: Option<Supervision>,
     /// `[features.scale]`
     pub scale: ScaleParameters,
     /// Seconds of event time in which the reservoir's memory halves; none keeps all rows alike.
@@ -51,6 +54,12 @@ impl Settings {
             // Half uniform, so that a cluster that has lost its rows can win some back.
             Target::Observed => observed.iter().map(|s| (0.5 * s + 0.5 / clusters as f64) as f32).collect(),
         }
+    }
+
+    /// Share of the replayed rows of a batch that constrained pairs may take.
+    #[must_use]
+    pub fn batch_share(&self) -> f64 {
+        self.supervision.as_ref().map_or(0.0, |supervision| supervision.batch_share)
     }
 
     /// Strength of device balance at `step` of `steps` of a fresh fit.

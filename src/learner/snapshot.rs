@@ -8,10 +8,12 @@ use arrow_ipc::writer::StreamWriter;
 use serde::{Deserialize, Serialize};
 
 use super::learner::Learner;
+use super::matchmaker::{Matchmaker, PackedMatchmaker};
 use super::noise::Noise;
 use super::nursery::Nursery;
 use super::online::{Online, Refresh};
 use super::pack::{PackedSample, RowTable};
+use super::pairs::{PackedPairs, PairStore};
 use super::reservoir::{PackedReservoir, Reservoir};
 use super::scaler::Scaler;
 use super::settings::Settings;
@@ -42,6 +44,8 @@ struct PackedOnline {
     reservoir: PackedReservoir,
     trained: Trained,
     teacher: Vec<f32>,
+    pairs: PackedPairs,
+    matchmaker: PackedMatchmaker,
     waiting: Vec<PackedSample>,
     watch: Watch,
     prices: Vec<f32>,
@@ -55,6 +59,7 @@ struct PackedRefresh {
     number: u64,
     updates: u64,
     pool: Vec<PackedSample>,
+    pairs: PackedPairs,
     scaler: Scaler,
     target: Vec<f32>,
 }
@@ -72,6 +77,8 @@ impl Learner {
             reservoir: online.reservoir.pack(&mut table),
             trained: online.trained.clone(),
             teacher: online.teacher.clone(),
+            pairs: online.pairs.pack(&mut table),
+            matchmaker: online.matchmaker.pack(&mut table),
             waiting: online.waiting.iter().map(|sample| table.pack(sample)).collect(),
             watch: online.watch.clone(),
             prices: online.prices.clone(),
@@ -81,6 +88,7 @@ impl Learner {
                 number: refresh.number,
                 updates: refresh.updates,
                 pool: refresh.pool.iter().map(|sample| table.pack(sample)).collect(),
+                pairs: refresh.pairs.pack(&mut table),
                 scaler: Scaler::clone(&refresh.scaler),
                 target: refresh.target.clone(),
             }),
@@ -138,6 +146,7 @@ impl Learner {
                 number: refresh.number,
                 updates: refresh.updates,
                 pool: Arc::new(unpack(refresh.pool).map_err(broken)?),
+                pairs: Arc::new(PairStore::unpack(refresh.pairs, &frame.rows).map_err(broken)?),
                 scaler: Arc::new(refresh.scaler),
                 target: refresh.target,
                 job: None,
@@ -149,6 +158,8 @@ impl Learner {
             reservoir: Reservoir::unpack(packed.reservoir, &frame.rows).map_err(broken)?,
             trained: packed.trained,
             teacher: packed.teacher,
+            pairs: PairStore::unpack(packed.pairs, &frame.rows).map_err(broken)?,
+            matchmaker: Matchmaker::unpack(packed.matchmaker, &frame.rows).map_err(broken)?,
             waiting: unpack(packed.waiting).map_err(broken)?,
             watch: packed.watch,
             prices: packed.prices,

@@ -28,6 +28,7 @@ fn settings(method: Method) -> Settings {
             refresh_steps: 40,
             ..LearningParameters::default()
         },
+        supervision: None,
         scale: ScaleParameters::default(),
         half_life: None,
         nearness: Nearness::Time(5_000_000_000),

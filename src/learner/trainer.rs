@@ -10,11 +10,12 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::noise::Noise;
+use super::pairs::PairStore;
 use super::sample::Sample;
 use super::scaler::Scaler;
 use crate::data::Row;
 use crate::network::{Adam, Device, Tensor, matrix, values};
-use crate::objective::{Context, Inference, Objective, Pass, Seating, Second, Stage};
+use crate::objective::{Constraint, Context, Inference, Objective, Pass, Seating, Second, Stage};
 use crate::stats::projection;
 use crate::stats::random::mix;
 
@@ -58,6 +59,10 @@ pub struct Batch {
     pub second: Vec<Item>,
     /// How many pairs at the start are fresh.
     pub fresh: usize,
+    /// Which pairs are constrained, at the end of the batch.
+    pub constraints: Vec<Constraint>,
+    /// Where each constraint stands in the store it was drawn from.
+    pub places: Vec<usize>,
     /// Seed of the augmentation.
     pub seed: u64,
     /// What is learned at present.
@@ -90,12 +95,26 @@ impl Batch {
             });
         }
         let (stage, progress) = (Stage::Clustering, 1.0);
-        Self { first, second: others, fresh: fresh.len(), seed: rng.random(), stage, progress }
+        let (constraints, places) = (Vec::new(), Vec::new());
+        let (fresh, seed) = (fresh.len(), rng.random());
+        Self { first, second: others, fresh, constraints, places, seed, stage, progress }
+    }
+
+    /// Puts constrained pairs in the place of up to this share of the replayed ones.
+    pub fn constrain(&mut self, store: &PairStore, share: f64, rng: &mut ChaCha8Rng) {
+        let replayed = self.first.len() - self.fresh;
+        self.places = store.draw((share * replayed as f64).round() as usize, rng);
+        let start = self.first.len() - self.places.len();
+        for (at, place) in (start..).zip(&self.places) {
+            let pair = &store.pairs()[*place];
+            (self.first[at], self.second[at]) = (pair.first.clone(), pair.second.clone());
+            self.constraints.push(Constraint { pair: at, link: pair.link, multiplier: pair.multiplier });
+        }
     }
 
     /// What the objective may know of this batch.
     fn context<'a>(
-        &self,
+        &'a self,
         goal: &Goal<'a>,
         evidence: &'a [f32],
         device_prices: &'a [f32],
@@ -110,6 +129,7 @@ impl Batch {
             device_prices,
             target: goal.target,
             strength: goal.strength,
+            constraints: &self.constraints,
             stage: self.stage,
             progress: self.progress,
             parameters,
@@ -257,7 +277,8 @@ impl Workbench {
         device_prices
     }
 
-    /// Ends a step: moves the parameters against everyone's gradient and lets the objective renew its state.
+    /// Ends a step: moves the parameters against everyone's gradient and lets the objective renew its state. Gives how much
+    /// the constrained pairs agreed before the step.
     pub fn apply(
         &self,
         trained: &mut Trained,
@@ -266,11 +287,12 @@ impl Workbench {
         evidence: &[f32],
         gradient: &[f32],
         rate: f32,
-    ) {
+    ) -> Vec<f32> {
         let before = trained.parameters.clone();
         trained.adam.step(&mut trained.parameters, gradient, &self.objective.layout().rates(), rate);
         let context = batch.context(goal, evidence, &[], &before, 0..batch.first.len());
         self.objective.settle(&mut trained.parameters, &context);
+        if batch.constraints.is_empty() { Vec::new() } else { self.objective.agreements(&context) }
     }
 
     /// The parameters with clusters put where `rows` are.

@@ -95,7 +95,8 @@ impl Learner {
                 let replayed = learning.chunk_rows * learning.replay_ratio;
                 let rng = &mut stream(seed, "batch", number(step));
                 let second = online.bench.objective.views().second;
-                let batch = Batch::draw(fresh, online.reservoir.anchors(), replayed, second, rng);
+                let mut batch = Batch::draw(fresh, online.reservoir.anchors(), replayed, second, rng);
+                batch.constrain(&online.pairs, self.settings.batch_share(), rng);
                 let (halfway, evidence) = online.bench.forward(&online.trained, &batch, &online.scaler, self.part);
                 Ok((Phase::Backward { chunk, step, batch, halfway: Box::new(halfway) }, Some(Step::Exchange(evidence))))
             }
@@ -114,7 +115,8 @@ impl Learner {
                     let strength = self.settings.balance.strength as f32;
                     let goal = Goal { target: &target, strength, device_balance };
                     let rate = online.bench.objective.schedule().online_rate;
-                    online.bench.apply(&mut online.trained, &batch, &goal, &evidence, &gradient, rate);
+                    let agreements = online.bench.apply(&mut online.trained, &batch, &goal, &evidence, &gradient, rate);
+                    online.pairs.ascend(&batch.places, &agreements);
                 } else {
                     self.skipped += 1;
                     tracing::warn!(model_version = version, "gradient is not finite, step left out");

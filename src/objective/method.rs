@@ -67,6 +67,8 @@ impl Check {
 pub trait Parameters: Serialize + DeserializeOwned + Default + JsonSchema {
     /// What `model.objective` calls the method.
     const NAME: &'static str;
+    /// Whether the method learns from pairs that belong together or apart.
+    const CONSTRAINED: bool = false;
     /// Collects what is wrong with the values.
     fn check(&self, shape: &Shape, check: &mut Check);
     /// The method for networks of this shape.
@@ -117,6 +119,14 @@ macro_rules! methods {
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$name(_) => <$parameters as Parameters>::NAME,)+
+                }
+            }
+
+            /// Whether it learns from pairs that belong together or apart.
+            #[must_use]
+            pub fn constrained(&self) -> bool {
+                match self {
+                    $(Self::$name(_) => <$parameters as Parameters>::CONSTRAINED,)+
                 }
             }
 

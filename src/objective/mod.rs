@@ -6,6 +6,7 @@
 
 mod aecm;
 mod autoencoder;
+mod constraint;
 mod even;
 mod method;
 mod schedule;
@@ -15,6 +16,7 @@ use std::ops::Range;
 
 pub use aecm::{AeCm, AeCmParameters};
 pub use autoencoder::Autoencoder;
+pub use constraint::{Constraint, Link};
 pub use even::{Even, EvenParameters};
 pub use method::{Check, Method, Parameters, Shape, Visitor};
 use rand_chacha::ChaCha8Rng;
@@ -64,6 +66,8 @@ pub struct Context<'a> {
     pub target: &'a [f32],
     /// Strength of the balance.
     pub strength: f32,
+    /// Which pairs of the batch are constrained, ascending; none without supervision.
+    pub constraints: &'a [Constraint],
     /// What is learned at present.
     pub stage: Stage,
     /// How much of the stage is over, from 0 to 1; 1 between fresh fits.
@@ -145,6 +149,11 @@ pub trait Objective: Send + Sync {
     /// The temperature that scaled logits are divided by when device prices are solved; `None` if the method has none.
     fn code_temperature(&self) -> Option<f32> {
         None
+    }
+    /// For each constraint of the batch how much the assignments of its two rows agree, from 0 to 1, by the gathered evidence;
+    /// empty for methods that take no constraints.
+    fn agreements(&self, _context: &Context<'_>) -> Vec<f32> {
+        Vec::new()
     }
     /// Puts clusters where the embeddings are, after pretraining.
     fn seat(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}

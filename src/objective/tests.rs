@@ -7,6 +7,11 @@ use crate::stats::random::stream;
 const ROWS: usize = 24;
 const FEATURES: usize = 7;
 const CLUSTERS: usize = 3;
+const CONSTRAINTS: [Constraint; 3] = [
+    Constraint { pair: 4, link: Link::Must, multiplier: 1.5 },
+    Constraint { pair: 5, link: Link::Cannot, multiplier: 0.7 },
+    Constraint { pair: 9, link: Link::Must, multiplier: 1.0 },
+];
 
 fn shape(embedding: usize) -> Shape {
     Shape { features: FEATURES, encoder: vec![8], embedding, clusters: CLUSTERS }
@@ -49,6 +54,7 @@ fn slice(objective: &dyn Objective, parameters: &[f32], slice: Range<usize>, evi
         device_prices: &[0.0; ROWS * CLUSTERS],
         target: &[1.0 / CLUSTERS as f32; CLUSTERS],
         strength: 1.0,
+        constraints: &CONSTRAINTS,
         stage: Stage::Clustering,
         progress: 0.5,
         parameters,

@@ -22,6 +22,7 @@ pub fn settings(plan: &Plan) -> Settings {
         backend: if plan.model().backend == "libtorch" { Backend::Libtorch } else { Backend::Flex },
         balance: plan.balance().clone(),
         learning: plan.learning().clone(),
+        supervision: None,
         scale: plan.features().scale().clone(),
         half_life: plan.learning().half_life.as_deref().and_then(|text| half_life::parse(text).ok()),
         nearness: nearness(plan.features()),

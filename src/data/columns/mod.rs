@@ -19,5 +19,6 @@ pub use flaw::REASONS;
 pub(super) use identity::Identity;
 pub use json::record_as_json;
 pub(super) use numbers::is_number;
+pub use scalar::label_text;
 pub(super) use scalar::{Scalars, is_scalar, scalars};
 pub(super) use times::is_time;

@@ -87,6 +87,23 @@ pub(in crate::data) fn scalars(array: &dyn Array) -> Option<Box<dyn Scalars + '_
     })
 }
 
+/// The text of a label as it is written out; `None` for null, NaN or a type that has no text.
+#[must_use]
+pub fn label_text(column: &dyn Array, row: usize) -> Option<String> {
+    let nan = match column.data_type() {
+        DataType::Float32 => column.as_primitive::<Float32Type>().value(row).is_nan(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).is_nan(),
+        _ => false,
+    };
+    let scalars = scalars(column)?;
+    if nan || scalars.is_null(row) {
+        return None;
+    }
+    let mut text = String::new();
+    scalars.write(row, &mut text);
+    Some(text)
+}
+
 struct Column<A>(A);
 
 impl<A: ArrayAccessor<Item: Value>> Scalars for Column<A> {

@@ -140,8 +140,8 @@ impl Fit {
         let bench =
             Workbench { objective, device: open(self.backend)?, noise: Arc::new(Noise::new(self.seed, rows.width())) };
         let target = settings.target(&vec![1.0 / clusters as f64; clusters]);
-        let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key: self.per_key };
-        let parameters = fit(&bench, &settings, plan, &pool, &scaler, &target, progress);
+        let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key: self.per_key, pairs: Arc::default() };
+        let parameters = fit(&bench, &settings, &plan, &pool, &scaler, &target, progress);
         if parameters.iter().any(|value| !value.is_finite()) {
             return Err(ArrayError::Diverged { steps: self.steps });
         }
@@ -207,6 +207,7 @@ impl Fit {
             },
             learning: LearningParameters::default(),
             scale: self.scale.clone(),
+            supervision: None,
             half_life: None,
             nearness: self.neighbours.unwrap_or(Nearness::Arrival),
             drift: DriftParameters::default(),
