@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AeCmParameters, EvenParameters, Objective};
+use super::{AeCmParameters, BalancedParameters, EvenParameters, Objective};
 
 /// The size of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,4 +146,6 @@ methods! {
     Even(EvenParameters),
     /// Boubekki et al. 2021.
     AeCm(AeCmParameters),
+    /// Duan et al. 2024.
+    Balanced(BalancedParameters),
 }

@@ -6,6 +6,7 @@
 
 mod aecm;
 mod autoencoder;
+mod balanced;
 mod constraint;
 mod even;
 mod method;
@@ -16,6 +17,7 @@ use std::ops::Range;
 
 pub use aecm::{AeCm, AeCmParameters};
 pub use autoencoder::Autoencoder;
+pub use balanced::{Balanced, BalancedParameters};
 pub use constraint::{Constraint, Link};
 pub use even::{Even, EvenParameters};
 pub use method::{Check, Method, Parameters, Shape, Visitor};

@@ -26,6 +26,10 @@ fn seeds(slice: Range<usize>) -> Vec<u64> {
 fn methods() -> Vec<(&'static str, Box<dyn Objective>)> {
     vec![
         ("even", Box::new(Even::new(&shape(5), EvenParameters::default()))),
+        (
+            "balanced",
+            Box::new(Balanced::new(&shape(5), BalancedParameters { horizon_rows: 60.0, ..Default::default() })),
+        ),
         ("ae-cm", Box::new(AeCm::new(&shape(5), AeCmParameters { alpha: 1.5, ..Default::default() }))),
     ]
 }
