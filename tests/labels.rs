@@ -4,8 +4,8 @@ mod common;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int32Array, RecordBatch};
-use common::{PIPELINE, Reading, Scene, WINDOWS, blocks, columns, integers};
+use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use common::{PIPELINE, Reading, Scene, WINDOWS, blocks, columns, integers, write_columns};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +31,7 @@ fn shuffled(rows: &[Reading]) -> Vec<Reading> {
 #[test]
 fn shuffled_labels_change_nothing_but_the_label_column() {
     let rows = blocks(1200, 4);
-    for objective in ["model.objective=even", "model.objective=ae-cm"] {
+    for objective in ["model.objective=even", "model.objective=ae-cm", "model.objective=balanced"] {
         for workers in ["pipeline.workers=1", "pipeline.workers=2"] {
             let truth = run(PIPELINE, &rows, &[objective, workers]);
             let lie = run(PIPELINE, &shuffled(&rows), &[objective, workers]);
@@ -41,6 +41,43 @@ fn shuffled_labels_change_nothing_but_the_label_column() {
             assert_eq!(truth.drift(), lie.drift());
         }
     }
+}
+
+#[test]
+fn supervision_looks_at_the_labels_it_was_given_and_at_no_other() {
+    let rows = blocks(800, 4);
+    let taught = ["model.objective=balanced", "supervision.label_fraction=0.3"];
+    let truth = run(PIPELINE, &rows, &taught);
+    let lie = run(PIPELINE, &shuffled(&rows), &taught);
+    assert_ne!(without_label(&truth.assignments()), without_label(&lie.assignments()));
+    // Renamed labels say the same about pairs.
+    let renamed: Vec<Reading> = rows.iter().map(|row| Reading { label: 70 - row.label, ..row.clone() }).collect();
+    assert_eq!(without_label(&truth.assignments()), without_label(&run(PIPELINE, &renamed, &taught).assignments()));
+}
+
+#[test]
+fn with_a_file_of_pairs_labels_change_nothing() {
+    let rows = blocks(800, 4);
+    let write = |scene: &Scene| {
+        let link = |i: i64| if rows[i as usize].label == rows[(i + 90) as usize].label { "must" } else { "cannot" };
+        let firsts: Vec<i64> = (0..700).step_by(7).collect();
+        let columns: Vec<(String, ArrayRef)> = vec![
+            ("first_offset".to_owned(), Arc::new(Int64Array::from(firsts.clone()))),
+            ("second_offset".to_owned(), Arc::new(firsts.iter().map(|i| Some(i + 90)).collect::<Int64Array>())),
+            ("link".to_owned(), Arc::new(firsts.iter().map(|i| Some(link(*i))).collect::<StringArray>())),
+        ];
+        write_columns(&scene.path("pairs.parquet"), columns);
+    };
+    let run = |rows: &[Reading], sets: &[&str]| {
+        let scene = Scene::new(PIPELINE, rows);
+        write(&scene);
+        scene.succeed(&[&["model.objective=balanced"], sets].concat());
+        without_label(&scene.assignments())
+    };
+    let taught = ["supervision.pairs=pairs.parquet"];
+    let truth = run(&rows, &taught);
+    assert_eq!(truth, run(&shuffled(&rows), &taught));
+    assert_ne!(truth, run(&rows, &[]), "the pairs are learned from");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use super::method::method;
 use super::{Config, Plan, Rules};
 use crate::data::{FeatureError, nearest};
-use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, Target, half_life};
+use crate::learner::{
+    BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters, Target, half_life,
+};
 use crate::objective::Method;
 use crate::stats::drift::DriftParameterError;
 
@@ -22,11 +24,33 @@ pub enum Rule {
     /// Kafka output.
     #[error("[sink.kafka]: this version writes Parquet only; use [sink.parquet]")]
     KafkaSink,
-    /// Labels in training.
-    #[error(
-        "[supervision]: not yet supported; remove the table, labels are used for evaluation only (`features.label`)"
-    )]
-    Supervision,
+    /// Pairs from nowhere, or from two places.
+    #[error("[supervision] has {0} of `label_fraction` and `pairs`: give one of them, or leave the table out")]
+    SupervisionSource(usize),
+    /// Pairs from a topic.
+    #[error("`supervision.pairs_topic`: this version reads pairs from a label column or a file only")]
+    PairsTopic,
+    /// Labels from nowhere.
+    #[error("`supervision.label_fraction` looks at labels: set `features.label`")]
+    SupervisionWithoutLabel,
+    /// Pairs that nothing learns from.
+    #[error("`model.objective` \"{name}\" learns from no pairs: leave [supervision] out, or use {}", .takers.join(", "))]
+    SupervisionUnused {
+        /// `model.objective`.
+        name: &'static str,
+        /// Objectives that do.
+        takers: Vec<&'static str>,
+    },
+    /// A value of `[supervision]` out of its range.
+    #[error("`supervision.{key}` is {value}: it is {range}")]
+    SupervisionRange {
+        /// The key.
+        key: &'static str,
+        /// As written.
+        value: f64,
+        /// In words.
+        range: &'static str,
+    },
     /// No input path.
     #[error("`source.parquet.paths` names no file: give at least one path, none of them empty")]
     NoPaths,
@@ -235,6 +259,12 @@ impl Config {
         }
         let features = self.features.clone().check().map_err(|fault| broken.push(fault.into()));
         let method = method(&self.model, &self.objective, &mut broken);
+        if let Some(supervision) = &self.supervision {
+            check_supervision(supervision, !self.features.label.is_empty(), &mut broken);
+            if let Some(method) = method.as_ref().filter(|method| !method.constrained()) {
+                broken.push(Rule::SupervisionUnused { name: method.name(), takers: Method::constrained_names() });
+            }
+        }
         match (self.source.parquet.clone(), features, method) {
             (Some(source), Ok(features), Some(method)) if broken.is_empty() => {
                 Ok(Plan::new(self, source, features, method))
@@ -262,9 +292,6 @@ impl Config {
         }
         if self.sink.kafka.is_some() {
             broken.push(Rule::KafkaSink);
-        }
-        if self.supervision.is_some() {
-            broken.push(Rule::Supervision);
         }
         at_least_one("sink.parquet.roll_mb", self.sink.parquet.roll_mb, broken);
         at_least_one("sink.parquet.roll_s", self.sink.parquet.roll_s, broken);
@@ -370,6 +397,33 @@ fn check_learning(learning: &LearningParameters, clusters: usize, broken: &mut V
     if !(learning.refresh_growth > 1.0 && learning.refresh_growth.is_finite()) {
         broken.push(Rule::RefreshGrowth(learning.refresh_growth));
     }
+}
+
+fn check_supervision(supervision: &SupervisionParameters, labelled: bool, broken: &mut Vec<Rule>) {
+    if supervision.pairs_topic.is_some() {
+        broken.push(Rule::PairsTopic);
+    } else {
+        let sources = usize::from(supervision.label_fraction.is_some()) + usize::from(supervision.pairs.is_some());
+        if sources != 1 {
+            broken.push(Rule::SupervisionSource(sources));
+        }
+    }
+    if supervision.label_fraction.is_some() && !labelled {
+        broken.push(Rule::SupervisionWithoutLabel);
+    }
+    let mut within = |key, value: f64, range, holds: bool| {
+        if !holds {
+            broken.push(Rule::SupervisionRange { key, value, range });
+        }
+    };
+    let share = |value: f64| value > 0.0 && value <= 1.0;
+    let fraction = supervision.label_fraction.unwrap_or(1.0);
+    within("label_fraction", fraction, "above 0 and at most 1", share(fraction));
+    within("batch_share", supervision.batch_share, "above 0 and at most 1", share(supervision.batch_share));
+    let (ascent, cap) = (supervision.ascent, supervision.multiplier_cap);
+    within("ascent", ascent, "0 or above", ascent >= 0.0 && ascent.is_finite());
+    within("multiplier_cap", cap, "1 or above: multipliers start at 1", cap >= 1.0 && cap.is_finite());
+    at_least_one("supervision.pairs_kept", supervision.pairs_kept as u64, broken);
 }
 
 fn at_least_one(key: &'static str, value: u64, broken: &mut Vec<Rule>) {

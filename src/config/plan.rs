@@ -8,7 +8,7 @@ use super::{Config, method};
 use crate::checkpoint::CheckpointParameters;
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::Features;
-use crate::learner::{BalanceParameters, LearningParameters, ModelParameters};
+use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters};
 use crate::objective::Method;
 use crate::stats::drift::DriftParameters;
 
@@ -89,6 +89,11 @@ impl Plan {
     /// How the stream is learned from.
     pub fn learning(&self) -> &LearningParameters {
         &self.effective.learning
+    }
+
+    /// Where pairs come from that are known to belong together or apart, if from anywhere.
+    pub fn supervision(&self) -> Option<&SupervisionParameters> {
+        self.effective.supervision.as_ref()
     }
 
     /// The method that is learned, with its parameters.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::CheckpointParameters;
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::FeatureParameters;
-use crate::learner::{BalanceParameters, LearningParameters, ModelParameters};
+use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters};
 use crate::objective::{Method, Parameters, Visitor};
 use crate::stats::drift::DriftParameters;
 
@@ -32,10 +32,9 @@ pub struct Config {
     /// How the stream is learned from.
     #[serde(default)]
     pub learning: LearningParameters,
-    /// Not in this version.
+    /// Pairs that are known to belong together or apart; without this table no label is ever looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "refused")]
-    pub supervision: Option<toml::Table>,
+    pub supervision: Option<SupervisionParameters>,
     /// Parameters of the method that `model.objective` names.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(schema_with = "objective")]

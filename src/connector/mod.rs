@@ -13,6 +13,7 @@ mod memory;
 #[cfg(feature = "s3")]
 mod object_storage;
 mod output;
+mod pair_file;
 mod parameters;
 mod parquet_catalog;
 mod parquet_sink;
@@ -31,6 +32,7 @@ pub use output::{
     Column, SCHEMA_VERSION, assignment_columns, assignment_schema, dead_letter_batch, dead_letter_columns,
     dead_letter_schema, describe, drift_columns, drift_schema,
 };
+pub use pair_file::{RowPair, read_pairs};
 pub use parameters::{DeadLetterParameters, OnError, ParquetSinkParameters, ParquetSourceParameters};
 pub use parquet_catalog::ParquetCatalog;
 pub use parquet_sink::{Manifest, OffsetRange, ParquetSink, PartFile};

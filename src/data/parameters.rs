@@ -17,7 +17,7 @@ pub struct FeatureParameters {
     pub key: Vec<String>,
     /// Event time: a timestamp column, or int64 nanoseconds.
     pub time: String,
-    /// Only for evaluation; passed through to the output as `label`.
+    /// Only for evaluation, unless `[supervision]` asks for it; passed through to the output as `label`.
     pub label: String,
     /// Columns passed through to the output.
     pub keep: Vec<String>,

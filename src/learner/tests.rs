@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
+use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 use rand::Rng;
 
+use super::{Ascent, Supervision, Teacher};
 use super::{BalanceParameters, half_life};
 use super::{Frozen, Learner, LearningParameters, ModelParameters, Nearness, Nursery, Part, PerKey, Settings};
 use crate::data::{Coordinates, Row, ScaleParameters};
 use crate::network::{Backend, open};
-use crate::objective::{AeCmParameters, EvenParameters, Method};
+use crate::objective::{AeCmParameters, BalancedParameters, EvenParameters, Link, Method};
 use crate::replica::{Arrival, Assigned, Replica, ReplicaError, Step};
 use crate::stats::Contingency;
 use crate::stats::drift::DriftParameters;
@@ -35,6 +37,21 @@ fn settings(method: Method) -> Settings {
         drift: DriftParameters::default(),
         seed: 3,
     }
+}
+
+/// Half of the rows show their label.
+fn taught() -> Settings {
+    let mut settings = settings(Method::Balanced(BalancedParameters { pretraining: 0.2, ..Default::default() }));
+    let teacher = Teacher::Labels { fraction: 0.5, ignore: None };
+    settings.supervision = Some(Supervision { teacher, batch_share: 0.4, ascent: Ascent::default() });
+    settings
+}
+
+/// The same rows with their group as label column.
+fn labelled(rows: Vec<Arrival>) -> Vec<Arrival> {
+    let groups: Int32Array = rows.iter().map(|arrival| Some(group_of(&arrival.row) as i32)).collect();
+    let batch = RecordBatch::try_from_iter([("label", Arc::new(groups) as ArrayRef)]).unwrap();
+    rows.into_iter().enumerate().map(|(i, arrival)| Arrival { extras: Some((batch.clone(), i)), ..arrival }).collect()
 }
 
 fn even() -> Settings {
@@ -66,7 +83,11 @@ fn arrivals(count: u64) -> Vec<Arrival> {
 }
 
 fn group(row: &Assigned) -> u64 {
-    let offset = row.arrival.row.coordinates.offset as u64;
+    group_of(&row.arrival.row)
+}
+
+fn group_of(row: &Row) -> u64 {
+    let offset = row.coordinates.offset as u64;
     (offset / 4 / 25 + offset % 4) % 3
 }
 
@@ -142,11 +163,11 @@ fn the_clustering_module_finds_them_through_the_same_seam() {
 
 #[test]
 fn replicas_are_bitwise_equal_and_agree_with_one_worker() {
-    for method in [Method::Even(EvenParameters::default()), Method::AeCm(AeCmParameters::default())] {
-        let rows = arrivals(600);
-        let (_, alone) = run(settings(method.clone()), 1, &rows);
+    for settings in [even(), settings(Method::AeCm(AeCmParameters::default())), taught()] {
+        let rows = labelled(arrivals(600));
+        let (_, alone) = run(settings.clone(), 1, &rows);
         for peers in [2, 3] {
-            let (learners, together) = run(settings(method.clone()), peers, &rows);
+            let (learners, together) = run(settings.clone(), peers, &rows);
             assert!(
                 learners.windows(2).all(|pair| pair[0].snapshot() == pair[1].snapshot()),
                 "{peers} replicas differ"
@@ -160,24 +181,27 @@ fn replicas_are_bitwise_equal_and_agree_with_one_worker() {
 
 #[test]
 fn a_restored_learner_goes_on_as_if_nothing_had_happened() {
-    let rows = arrivals(600);
-    let settings = Arc::new(even());
+    for settings in [even(), taught()] {
+        goes_on_as_if_nothing_had_happened(&Arc::new(settings), &labelled(arrivals(600)));
+    }
+}
+
+fn goes_on_as_if_nothing_had_happened(settings: &Arc<Settings>, rows: &[Arrival]) {
     // During warm-up, in the middle of a chunk, and while a challenger is being fitted.
     let whole = {
-        let mut learners = learners(&settings, 1);
+        let mut learners = learners(settings, 1);
         rows.chunks(10).for_each(|rows| drop(epoch(&mut learners, rows)));
         learners[0].snapshot()
     };
     for cut in [3, 12, 19, 20, 25, 40, 59] {
-        let mut learners = learners(&settings, 1);
+        let mut learners = learners(settings, 1);
         let mut refreshing = false;
         for (i, rows) in rows.chunks(10).enumerate() {
             if i == cut {
                 let bytes = learners[0].snapshot();
                 refreshing = learners[0].online.as_ref().is_some_and(|online| online.refresh.is_some());
                 let (part, device) = (Part::WHOLE, open(Backend::Flex).unwrap());
-                learners[0] =
-                    Learner::restore(&bytes, Arc::clone(&settings), part, Nursery::default(), device).unwrap();
+                learners[0] = Learner::restore(&bytes, Arc::clone(settings), part, Nursery::default(), device).unwrap();
             }
             epoch(&mut learners, rows);
         }
@@ -226,10 +250,59 @@ fn equal_rows_give_finite_assignments() {
             extras: None,
         })
         .collect();
-    for method in [Method::Even(EvenParameters::default()), Method::AeCm(AeCmParameters::default())] {
-        let (_, assigned) = run(settings(method), 1, &rows);
+    for settings in [even(), settings(Method::AeCm(AeCmParameters::default())), taught()] {
+        let (_, assigned) = run(settings, 1, &rows);
         assert_eq!(assigned.len(), 300);
         assert!(assigned.iter().all(|row| row.confidence.is_finite() && row.distance.is_finite()));
+    }
+}
+
+/// Rows of a pool without structure, labelled by the sign of one of many features: only the pairs can tell.
+#[test]
+fn pairs_teach_what_the_data_does_not_show() {
+    let mut rng = stream(31, "noise", 0);
+    let mut rows = arrivals(480);
+    for arrival in &mut rows {
+        let features = (0..6).map(|_| rng.random_range(-1.0..1.0f32)).collect();
+        arrival.row = Arc::new(Row { features, ..Row::clone(&arrival.row) });
+    }
+    let side = |arrival: &Arrival| i32::from(arrival.row.features[2] > 0.0);
+    let sides: Int32Array = rows.iter().map(|arrival| Some(side(arrival))).collect();
+    let batch = RecordBatch::try_from_iter([("label", Arc::new(sides) as ArrayRef)]).unwrap();
+    for (i, arrival) in rows.iter_mut().enumerate() {
+        arrival.extras = Some((batch.clone(), i));
+    }
+    let accuracy = |supervised: bool| {
+        let mut settings = taught();
+        settings.model.clusters = 2;
+        settings.learning = LearningParameters { warmup_rows: 480, warmup_steps: 400, ..settings.learning };
+        settings.supervision = settings.supervision.filter(|_| supervised);
+        let (learners, assigned) = run(settings, 1, &rows);
+        let pairs = &learners[0].online.as_ref().unwrap().pairs;
+        assert_eq!(pairs.is_empty(), !supervised);
+        assigned.iter().map(|row| (row.cluster, side(&row.arrival))).collect::<Contingency<u32, i32>>().accuracy()
+    };
+    let (with, without) = (accuracy(true), accuracy(false));
+    assert!(with > 0.9 && with > without + 0.1, "{with} with pairs, {without} without");
+}
+
+#[test]
+fn the_store_keeps_pairs_and_raises_multipliers_between_fits() {
+    let mut settings = taught();
+    settings.learning.refresh_steps = 0;
+    let rows = labelled(arrivals(600));
+    let mut learners = learners(&Arc::new(settings), 1);
+    epoch(&mut learners, &rows[..120]);
+    let pairs = |learner: &Learner| learner.online.as_ref().unwrap().pairs.clone();
+    let first = pairs(&learners[0]);
+    assert!((30..=90).contains(&first.len()), "{}", first.len());
+    rows[120..].chunks(16).for_each(|rows| drop(epoch(&mut learners, rows)));
+    let last = pairs(&learners[0]);
+    assert!(last.len() > 3 * first.len());
+    assert!(last.pairs().iter().all(|pair| (1.0..=2.0).contains(&pair.multiplier)));
+    assert!(last.pairs().iter().any(|pair| pair.multiplier > 1.0));
+    for pair in last.pairs() {
+        assert_eq!(group_of(&pair.first.0) == group_of(&pair.second.0), pair.link == Link::Must);
     }
 }
 

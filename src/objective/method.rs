@@ -96,6 +96,13 @@ macro_rules! methods {
             /// What `model.objective` may be.
             pub const NAMES: &'static [&'static str] = &[$(<$parameters as Parameters>::NAME),+];
 
+            /// The methods that learn from pairs that belong together or apart.
+            #[must_use]
+            pub fn constrained_names() -> Vec<&'static str> {
+                let all = [$((<$parameters as Parameters>::NAME, <$parameters as Parameters>::CONSTRAINED)),+];
+                all.into_iter().filter(|(_, constrained)| *constrained).map(|(name, _)| name).collect()
+            }
+
             /// The method for networks of `shape`.
             #[must_use]
             pub fn build(&self, shape: &Shape) -> Arc<dyn Objective> {

@@ -71,10 +71,12 @@ pub fn run(
     // Only once the run is not refused: until then the file describes what is there.
     setup::keep_plan(plan)?;
     let next_id = checkpoint::list(plan.checkpoint_dir())?.iter().map(|listed| listed.id + 1).max().unwrap_or(1);
+    let mut settings = setup::settings(plan);
+    settings.supervision = setup::supervision(plan, &ends.catalog.digest())?;
     let rows = setup::epoch_rows(plan);
     let epochs_per_pass = ends.catalog.total_rows().div_ceil(rows as u64) + 1;
     let job = Arc::new(Job {
-        settings: Arc::new(setup::settings(plan)),
+        settings: Arc::new(settings),
         nursery: Nursery::default(),
         plan: plan.clone(),
         ends,

@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use crate::checkpoint::Digest;
 use crate::config::Plan;
-use crate::connector::{InputDigest, ParquetCatalog, assignment_schema};
+use crate::connector::{ConnectorError, InputDigest, ParquetCatalog, assignment_schema, read_pairs};
 use crate::data::Features;
 use crate::error::Error;
-use crate::learner::{Nearness, Settings, half_life};
+use crate::learner::{ListedPair, Nearness, PairList, Settings, Supervision, Teacher, half_life};
 use crate::network::Backend;
+use crate::objective::Link;
 
-/// The learner's share of a plan.
+/// The learner's share of a plan, but for what it is taught.
 #[must_use]
 pub fn settings(plan: &Plan) -> Settings {
     Settings {
@@ -29,6 +30,22 @@ pub fn settings(plan: &Plan) -> Settings {
         drift: plan.drift().clone(),
         seed: plan.seed(),
     }
+}
+
+/// Who says which rows belong together or apart, if anybody does.
+pub(super) fn supervision(plan: &Plan, input: &InputDigest) -> Result<Option<Supervision>, Error> {
+    let Some(parameters) = plan.supervision() else { return Ok(None) };
+    let teacher = match (&parameters.pairs, parameters.label_fraction) {
+        (Some(path), _) => {
+            let link = |must| if must { Link::Must } else { Link::Cannot };
+            let pairs = read_pairs(path, input)?.into_iter().map(|(ends, must)| ListedPair { ends, link: link(must) });
+            Teacher::Pairs(Arc::new(PairList::new(pairs.collect())))
+        }
+        (None, fraction) => {
+            Teacher::Labels { fraction: fraction.unwrap_or_default(), ignore: parameters.ignore_label.clone() }
+        }
+    };
+    Ok(Some(Supervision { teacher, batch_share: parameters.batch_share, ascent: parameters.dual() }))
 }
 
 fn nearness(features: &Features) -> Nearness {
@@ -83,6 +100,7 @@ pub struct Input {
 /// all files.
 pub fn survey(plan: &Plan) -> Result<Input, Error> {
     let Ends { catalog, columns, .. } = open(plan)?;
+    supervision(plan, &catalog.digest())?;
     let features = plan.features().width(catalog.schema());
     Ok(Input { files: catalog.digest().files.len(), rows: catalog.total_rows(), columns, features })
 }
@@ -103,8 +121,17 @@ pub(super) fn epoch_rows(plan: &Plan) -> usize {
 }
 
 /// Tables and keys that results depend on.
-const CARRIED: [&str; 8] =
-    ["pipeline.name", "pipeline.seed", "features.", "model.", "balance.", "learning.", "objective.", "drift."];
+const CARRIED: [&str; 9] = [
+    "pipeline.name",
+    "pipeline.seed",
+    "features.",
+    "model.",
+    "balance.",
+    "learning.",
+    "supervision.",
+    "objective.",
+    "drift.",
+];
 /// Tables and keys that a model cannot be used without.
 const MODELLED: [&str; 5] = ["features.columns", "features.window.", "features.scale.", "model.", "objective."];
 
@@ -137,8 +164,18 @@ pub(super) fn digest(plan: &Plan, input: &InputDigest) -> Result<Digest, Error> 
     let mut digest = settings_under(plan, &CARRIED)?;
     digest.insert("pipeline.workers", plan.workers().to_string());
     let files = input.files.iter().map(|file| format!("{} ({} rows, {} bytes)", file.name, file.rows, file.bytes));
+    if let Some(path) = plan.supervision().and_then(|supervision| supervision.pairs.as_ref()) {
+        let bytes = std::fs::read(path).map_err(|error| pairs_gone(path, &error))?;
+        digest
+            .insert("content of supervision.pairs", format!("{:08x} ({} bytes)", crc32fast::hash(&bytes), bytes.len()));
+    }
     digest.insert("source.parquet.files", files.collect::<Vec<_>>().join(", "));
     Ok(digest)
+}
+
+fn pairs_gone(path: &std::path::Path, error: &std::io::Error) -> ConnectorError {
+    let problem = format!("cannot be read ({error}); correct `supervision.pairs`");
+    ConnectorError::NoInput { path: path.display().to_string(), problem }
 }
 
 /// Name of the effective configuration in the run directory.
@@ -148,6 +185,5 @@ pub const PLAN_FILE: &str = "pipeline.toml";
 pub(super) fn keep_plan(plan: &Plan) -> Result<(), Error> {
     let text = plan.effective().to_toml().map_err(|error| Error::Internal(error.to_string()))?;
     let path = plan.run_dir().join(PLAN_FILE);
-    std::fs::write(&path, text)
-        .map_err(|source| Error::Connector(crate::connector::ConnectorError::Write { path, source }))
+    std::fs::write(&path, text).map_err(|source| Error::Connector(ConnectorError::Write { path, source }))
 }

@@ -77,8 +77,37 @@ fn kafka_is_refused_at_both_ends() {
 }
 
 #[test]
-fn supervision_is_refused_for_now() {
-    assert_eq!(broken(&["supervision.label_fraction=0.2"]).0, Rule::Supervision);
+fn supervision_is_taken_by_objectives_that_learn_from_pairs() {
+    let labels = "supervision.label_fraction=0.2";
+    let plan = checked(&["model.objective=balanced", "features.label=y", labels]).unwrap();
+    assert_eq!(plan.supervision().and_then(|supervision| supervision.label_fraction), Some(0.2));
+    checked(&["model.objective=balanced", "supervision.pairs=pairs.parquet"]).unwrap();
+    let (rule, sentence) = broken(&["features.label=y", labels]);
+    assert!(matches!(rule, Rule::SupervisionUnused { name: "even", .. }), "{rule:?}");
+    assert!(sentence.contains("balanced"), "{sentence}");
+}
+
+#[test]
+fn supervision_has_one_source_and_values_that_make_sense() {
+    let broken = |sets: &[&str]| broken(&[&["model.objective=balanced", "features.label=y"], sets].concat()).0;
+    assert_eq!(broken(&["supervision.ascent=1.0"]), Rule::SupervisionSource(0));
+    let both = ["supervision.label_fraction=0.2", "supervision.pairs=p.parquet"];
+    assert_eq!(broken(&both), Rule::SupervisionSource(2));
+    assert_eq!(broken(&["supervision.pairs_topic=pairs"]), Rule::PairsTopic);
+    assert_eq!(broken(&["supervision.label_fraction=0.2", "features.label="]), Rule::SupervisionWithoutLabel);
+    for (key, value) in [("label_fraction", 1.5), ("batch_share", 0.0), ("ascent", -1.0), ("multiplier_cap", 0.5)] {
+        let mut sets = vec![format!("supervision.{key}={value}")];
+        if key != "label_fraction" {
+            sets.push("supervision.label_fraction=0.2".to_owned());
+        }
+        let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+        let rule = broken(&sets);
+        assert!(matches!(rule, Rule::SupervisionRange { key: found, .. } if found == key), "{rule:?}");
+    }
+    assert_eq!(
+        broken(&["supervision.label_fraction=0.2", "supervision.pairs_kept=0"]),
+        Rule::Zero("supervision.pairs_kept")
+    );
 }
 
 #[test]
