@@ -4,11 +4,13 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 
+use crate::benchmark::BenchmarkError;
 use crate::checkpoint::{CheckpointError, Refusal};
 use crate::config::ConfigError;
 use crate::connector::ConnectorError;
 use crate::data::FeatureError;
 use crate::flow::FlowError;
+use crate::learner::ArrayError;
 use crate::replica::ReplicaError;
 use crate::report::ReportError;
 use crate::serve::ServeError;
@@ -65,6 +67,12 @@ pub enum Error {
     /// The page about a run.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A benchmark.
+    #[error(transparent)]
+    Benchmark(#[from] BenchmarkError),
+    /// A fit without a stream.
+    #[error(transparent)]
+    Array(#[from] ArrayError),
     /// The command line, beyond what its parser checks.
     #[error("{0}")]
     Usage(String),
@@ -94,6 +102,8 @@ impl Error {
             Self::Flow(error) => flow(error),
             Self::Serve(error) => serve(error),
             Self::Report(error) => report(error),
+            Self::Benchmark(error) => benchmark(error),
+            Self::Array(error) => array(error),
             Self::BadData(_) => exit::BAD_DATA,
             Self::Output(_) => exit::IO,
             Self::Internal(_) => exit::INTERNAL,
@@ -170,6 +180,25 @@ fn report(error: &ReportError) -> u8 {
     }
 }
 
+fn benchmark(error: &BenchmarkError) -> u8 {
+    match error {
+        BenchmarkError::Suite { .. } => exit::CONFIGURATION,
+        BenchmarkError::UnknownData { .. } => exit::USAGE,
+        BenchmarkError::NoData { .. } => exit::NO_INPUT,
+        BenchmarkError::Data { .. } | BenchmarkError::Record { .. } | BenchmarkError::Markers { .. } => exit::BAD_DATA,
+        BenchmarkError::Failed { .. } => exit::INTERNAL,
+    }
+}
+
+fn array(error: &ArrayError) -> u8 {
+    match error {
+        ArrayError::Parameter { .. } | ArrayError::Crowded { .. } | ArrayError::Network(_) => exit::CONFIGURATION,
+        ArrayError::Checkpoint(error) => checkpoint(error),
+        ArrayError::Diverged { .. } => exit::INTERNAL,
+        _ => exit::BAD_DATA,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -213,6 +242,14 @@ mod tests {
             (ReportError::NoRun { path: PathBuf::new() }.into(), 66),
             (ReportError::List { path: PathBuf::new(), source: denied() }.into(), 74),
             (ReportError::Unreadable { file: PathBuf::new(), problem: place() }.into(), 65),
+            (BenchmarkError::Suite { file: place(), problem: place() }.into(), 78),
+            (BenchmarkError::UnknownData { name: place(), hint: place() }.into(), 64),
+            (BenchmarkError::NoData { path: PathBuf::new() }.into(), 66),
+            (BenchmarkError::Record { file: PathBuf::new(), problem: place() }.into(), 65),
+            (BenchmarkError::Failed { failed: 1, tasks: 2 }.into(), 70),
+            (ArrayError::Parameter { key: "steps", value: 0.0, range: "at least 1" }.into(), 78),
+            (ArrayError::TooFewRows { rows: 1, clusters: 2 }.into(), 65),
+            (ArrayError::Diverged { steps: 1 }.into(), 70),
             (ReportError::Column { column: place(), file: PathBuf::new(), problem: place() }.into(), 65),
         ];
         for (error, code) in codes {

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //!  7   main  cli                        the door: arguments in, exit code out
-//!  6   pipeline  config  error          the rooms that see every other; report and serve beside them
+//!  6   pipeline  config  error          the rooms that see every other; report, benchmark and serve beside them
 //!  5   flow                             time: epochs, rounds, checkpoints   (the only room that says `timely`)
 //!  4   learner                          one model replica: predict, then train
 //!  3   objective                        what is learned: losses behind one trait
@@ -52,6 +52,7 @@
 
 #![warn(clippy::unwrap_used)]
 
+pub mod benchmark;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("error", OPEN_FLOOR),
     ("pipeline", OPEN_FLOOR),
     ("report", OPEN_FLOOR),
+    ("benchmark", OPEN_FLOOR),
     ("cli", 7),
     ("main", 8),
 ];

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::assign::AssignArguments;
+use super::benchmark::BenchmarkArguments;
 use super::checkpoint::CheckpointCommand;
 use super::completions::CompletionsArguments;
 use super::evaluate::EvaluateArguments;
@@ -37,6 +38,8 @@ pub enum Command {
     Validate(ValidateArguments),
     /// Score assignments against labels: ACC, NMI, ARI, NE and sizes.
     Evaluate(EvaluateArguments),
+    /// Measure a published table again: methods on data, beside what their papers say.
+    Benchmark(BenchmarkArguments),
     /// Write a page with pictures of a run.
     Report(ReportArguments),
     /// Look into checkpoints.

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::{Arguments, Command, assign, checkpoint, completions, evaluate, logging, report, schema, validate};
+use super::{
+    Arguments, Command, assign, benchmark, checkpoint, completions, evaluate, logging, report, schema, validate,
+};
 use crate::error::{Error, exit};
 
 /// Runs the command that `line` (program name first) asks for and reports its fault, if any, on standard error.
@@ -38,6 +40,7 @@ fn execute(command: Command) -> Result<(), Error> {
     match command {
         Command::Validate(arguments) => validate::execute(&arguments),
         Command::Evaluate(arguments) => evaluate::execute(&arguments),
+        Command::Benchmark(arguments) => benchmark::execute(&arguments),
         Command::Schema => schema::execute(),
         Command::Completions(arguments) => completions::execute(&arguments),
         Command::Run(arguments) => super::run::execute(&arguments),

@@ -5,6 +5,7 @@
 pub mod arguments;
 pub mod assign;
 mod bar;
+pub mod benchmark;
 pub mod checkpoint;
 pub mod completions;
 pub mod evaluate;

@@ -40,7 +40,10 @@ pub fn open(path: &Path, sets: &[String]) -> Result<Plan, ConfigError> {
 }
 
 /// [`load`] without the outside world, for any set of tables.
-pub(super) fn parse<T: DeserializeOwned + JsonSchema>(
+///
+/// # Errors
+/// As [`load`].
+pub fn parse<T: DeserializeOwned + JsonSchema>(
     file: &str,
     text: &str,
     sets: &[String],
@@ -50,21 +53,19 @@ pub(super) fn parse<T: DeserializeOwned + JsonSchema>(
         let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
         ConfigError::Syntax { file: file.to_owned(), line, column, problem: error.message().to_owned() }
     })?;
-    let mut reader = Reader {
-        names: Names::new(schemars::schema_for!(T).to_value()),
-        positions: Positions::new(file, text),
-        variable,
-    };
+    let mut reader = Reader::new::<T>(Positions::new(file, text), variable);
     for argument in sets {
         reader.set(&mut table, argument)?;
     }
-    let unknown = reader.names.unknown(&table, &reader.positions);
-    if !unknown.is_empty() {
-        return Err(ConfigError::UnknownKeys(unknown));
-    }
-    reader.substitute_all("", &mut table)?;
-    reader.read_secrets("", &mut table)?;
-    Value::Table(table).try_into().map_err(|error| reader.explain(&error))
+    reader.finish(table)
+}
+
+/// A configuration from tables that were put together; `place` stands before what is wrong with them.
+///
+/// # Errors
+/// As [`load`].
+pub fn assemble<T: DeserializeOwned + JsonSchema>(place: &str, table: Table) -> Result<T, ConfigError> {
+    Reader::new::<T>(Positions::new(place, ""), &|_| None).finish(table)
 }
 
 struct Reader<'a> {
@@ -73,7 +74,23 @@ struct Reader<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
+impl<'a> Reader<'a> {
+    fn new<T: JsonSchema>(positions: Positions, variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { names: Names::new(schemars::schema_for!(T).to_value()), positions, variable }
+    }
+}
+
 impl Reader<'_> {
+    fn finish<T: DeserializeOwned>(&self, mut table: Table) -> Result<T, ConfigError> {
+        let unknown = self.names.unknown(&table, &self.positions);
+        if !unknown.is_empty() {
+            return Err(ConfigError::UnknownKeys(unknown));
+        }
+        self.substitute_all("", &mut table)?;
+        self.read_secrets("", &mut table)?;
+        Value::Table(table).try_into().map_err(|error| self.explain(&error))
+    }
+
     /// Applies one `section.key=value`.
     fn set(&mut self, table: &mut Table, argument: &str) -> Result<(), ConfigError> {
         let fault = |problem: String| ConfigError::Override { argument: argument.to_owned(), problem };

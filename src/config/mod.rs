@@ -19,7 +19,7 @@ mod tables;
 
 pub use check::Rule;
 pub use error::{ConfigError, Rules, UnknownKey};
-pub use load::{load, open};
+pub use load::{assemble, load, open, parse};
 pub use plan::Plan;
 pub use secret::Secret;
 pub use tables::{Config, PipelineParameters, ServeParameters, SinkParameters, SourceParameters, json_schema};

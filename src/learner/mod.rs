@@ -42,6 +42,7 @@ pub use nursery::Nursery;
 pub use pairs::{Ascent, Pair, PairStore};
 pub use parameters::{BalanceParameters, LearningParameters, ModelParameters, PerKey, Target};
 pub use reservoir::{Nearness, Reservoir};
+pub use scaler::Scaler;
 pub use settings::Settings;
 pub use supervision::{ListedPair, PairList, Supervision, SupervisionParameters, Teacher};
 pub use trainer::Part;

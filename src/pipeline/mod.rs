@@ -1,9 +1,11 @@
 //! Wires the rooms to each other: a plan becomes connectors, workers and checkpoints.
 //!
 //! [`run`] learns while it labels and resumes where it was stopped; [`assign`] labels with a frozen model. Both take the run
-//! from the plan to the summary and leave printing, bars and exit codes to the door. [`portray`] shows what a run has left.
+//! from the plan to the summary and leave printing, bars and exit codes to the door. [`portray`] shows what a run has left,
+//! [`load`] reads a whole input for what needs it at once.
 
 mod assign;
+mod load;
 mod metrics;
 mod model;
 mod portrait;
@@ -14,6 +16,7 @@ mod setup;
 mod signals;
 
 pub use assign::assign;
+pub use load::{load, taught_settings};
 pub use metrics::observe;
 pub use portrait::portray;
 pub use progress::{GAP_BUCKETS, Progress, Totals};

@@ -9,13 +9,16 @@ use super::model::Model;
 use super::rows::Rows;
 use crate::data::{ScaleParameters, ScalePer};
 use crate::learner::fit::{FitPlan, fit};
+use crate::learner::matchmaker::Matchmaker;
 use crate::learner::noise::Noise;
 use crate::learner::online::direction;
+use crate::learner::pairs::PairStore;
 use crate::learner::parameters::{BalanceParameters, LearningParameters, ModelParameters, PerKey, Target};
 use crate::learner::reservoir::{Nearness, Reservoir};
 use crate::learner::sample::Sample;
 use crate::learner::scaler::Scaler;
 use crate::learner::settings::Settings;
+use crate::learner::supervision::Supervision;
 use crate::learner::trainer::{Item, Workbench};
 use crate::network::{Backend, open};
 use crate::objective::{EvenParameters, Method, Objective, Shape};
@@ -62,6 +65,8 @@ pub struct Fit {
     /// How rows find the neighbours that second views show; without it a row is its own neighbour. [`Nearness::Features`]
     /// compares every row with every other.
     pub neighbours: Option<Nearness>,
+    /// Which labels of the rows, or which listed pairs, the method may see: without it none.
+    pub supervision: Option<Supervision>,
     /// What computes.
     pub backend: Backend,
 }
@@ -81,12 +86,33 @@ impl Default for Fit {
             strength: balance.strength,
             per_key: balance.per_key,
             neighbours: None,
+            supervision: None,
             backend: Backend::Flex,
         }
     }
 }
 
 impl Fit {
+    /// A fit with the settings of a pipeline, as many steps as its warm-up takes.
+    #[must_use]
+    pub fn of(settings: &Settings, neighbours: Option<Nearness>) -> Self {
+        Self {
+            method: settings.method.clone(),
+            clusters: settings.model.clusters,
+            encoder: settings.model.encoder.clone(),
+            embedding: settings.model.embedding,
+            steps: settings.learning.warmup_steps,
+            seed: settings.seed,
+            scale: settings.scale.clone(),
+            target: settings.balance.target.clone(),
+            strength: settings.balance.strength,
+            per_key: settings.balance.per_key,
+            neighbours,
+            supervision: settings.supervision.clone(),
+            backend: settings.backend,
+        }
+    }
+
     /// The network for rows of `features` features.
     #[must_use]
     pub fn shape(&self, features: usize) -> Shape {
@@ -140,7 +166,8 @@ impl Fit {
         let bench =
             Workbench { objective, device: open(self.backend)?, noise: Arc::new(Noise::new(self.seed, rows.width())) };
         let target = settings.target(&vec![1.0 / clusters as f64; clusters]);
-        let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key: self.per_key, pairs: Arc::default() };
+        let pairs = Arc::new(self.pairs(rows, &items));
+        let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key: self.per_key, pairs };
         let parameters = fit(&bench, &settings, &plan, &pool, &scaler, &target, progress);
         if parameters.iter().any(|value| !value.is_finite()) {
             return Err(ArrayError::Diverged { steps: self.steps });
@@ -188,6 +215,16 @@ impl Fit {
         reservoir.anchors().to_vec()
     }
 
+    /// The pairs that the supervision makes.
+    fn pairs(&self, rows: &Rows, items: &[Item]) -> PairStore {
+        let Some(supervision) = &self.supervision else { return PairStore::default() };
+        let (mut pairs, mut matchmaker) = (PairStore::new(supervision.ascent), Matchmaker::default());
+        for (arrival, item) in rows.arrivals().iter().zip(items) {
+            matchmaker.meet(supervision, self.seed, arrival, item, &mut pairs);
+        }
+        pairs
+    }
+
     fn settings(&self, clusters: usize) -> Settings {
         Settings {
             model: ModelParameters {
@@ -207,9 +244,9 @@ impl Fit {
             },
             learning: LearningParameters::default(),
             scale: self.scale.clone(),
-            supervision: None,
             half_life: None,
             nearness: self.neighbours.unwrap_or(Nearness::Arrival),
+            supervision: self.supervision.clone(),
             drift: DriftParameters::default(),
             seed: self.seed,
         }

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+
 use super::error::ArrayError;
 use crate::data::{Coordinates, Row};
+use crate::replica::Arrival;
 
 /// Rows in memory: features, and for each row its device, its unbroken series and its event time where there are any.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Rows {
-    rows: Vec<Arc<Row>>,
+    rows: Vec<Arrival>,
     width: usize,
 }
 
@@ -30,16 +33,34 @@ impl Rows {
         }
         let (source, empty): (Arc<str>, Arc<str>) = ("array".into(), "".into());
         let row = |(number, features): (u64, &[f32])| {
-            Arc::new(Row {
+            let row = Row {
                 coordinates: Coordinates { source: Arc::clone(&source), partition: 0, offset: number as i64 },
                 sequence: number,
                 key: Arc::clone(&empty),
                 series: Arc::clone(&empty),
                 event_time: None,
                 features: features.to_vec(),
-            })
+            };
+            Arrival { row: Arc::new(row), extras: None }
         };
         Ok(Self { rows: (0..).zip(features.chunks_exact(width)).map(row).collect(), width })
+    }
+
+    /// Rows as a featuriser made them.
+    ///
+    /// # Errors
+    /// If they are not all as wide as the first, or one has a value that is not finite.
+    pub fn from_arrivals(rows: Vec<Arrival>) -> Result<Self, ArrayError> {
+        let width = rows.first().map_or(0, |arrival| arrival.row.features.len());
+        for (number, Arrival { row, .. }) in rows.iter().enumerate() {
+            if row.features.len() != width || width == 0 {
+                return Err(ArrayError::OtherWidth { found: row.features.len(), expected: width });
+            }
+            if let Some(at) = row.features.iter().position(|value| !value.is_finite()) {
+                return Err(ArrayError::NotFinite { row: number, feature: at, value: row.features[at] });
+            }
+        }
+        Ok(Self { rows, width })
     }
 
     /// Says which device each row belongs to: what per-key scaling, neighbours in time and device balance go by.
@@ -64,8 +85,24 @@ impl Rows {
     /// If there is not one for each row.
     pub fn with_times(mut self, times: &[i64]) -> Result<Self, ArrayError> {
         self.one_each("times", times.len())?;
-        for (row, time) in self.rows.iter_mut().zip(times) {
-            Arc::make_mut(row).event_time = Some(*time);
+        for (arrival, time) in self.rows.iter_mut().zip(times) {
+            Arc::make_mut(&mut arrival.row).event_time = Some(*time);
+        }
+        Ok(self)
+    }
+
+    /// Says what each row is known to be, where that is known. Nothing looks at it unless [`Fit::supervision`] says so.
+    ///
+    /// # Errors
+    /// If there is not one for each row.
+    ///
+    /// [`Fit::supervision`]: super::Fit::supervision
+    pub fn with_labels(mut self, labels: &[Option<&str>]) -> Result<Self, ArrayError> {
+        self.one_each("labels", labels.len())?;
+        let column: ArrayRef = Arc::new(StringArray::from(labels.to_vec()));
+        let batch = RecordBatch::try_from_iter_with_nullable([("label", column, true)]).expect("one column is a table");
+        for (place, arrival) in self.rows.iter_mut().enumerate() {
+            arrival.extras = Some((batch.clone(), place));
         }
         Ok(self)
     }
@@ -78,9 +115,9 @@ impl Rows {
     ) -> Result<Self, ArrayError> {
         self.one_each(what, names.len())?;
         let mut known = HashMap::<&str, Arc<str>>::new();
-        for (row, name) in self.rows.iter_mut().zip(names) {
+        for (arrival, name) in self.rows.iter_mut().zip(names) {
             let name = known.entry(name.as_ref()).or_insert_with(|| name.as_ref().into());
-            set(Arc::make_mut(row), Arc::clone(name));
+            set(Arc::make_mut(&mut arrival.row), Arc::clone(name));
         }
         Ok(self)
     }
@@ -110,6 +147,10 @@ impl Rows {
 
     /// The rows, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Row>> {
-        self.rows.iter()
+        self.rows.iter().map(|arrival| &arrival.row)
+    }
+
+    pub(super) fn arrivals(&self) -> &[Arrival] {
+        &self.rows
     }
 }
