@@ -79,7 +79,8 @@ pub fn execute(arguments: &BenchmarkArguments) -> Result<(), Error> {
         write!(output, "{}", aligned(&benchmark::render(&suite, &chosen)))?;
         for line in &chosen {
             if let Some(reason) = &line.not_run {
-                writeln!(output, "{} on {}: not run ({reason})", line.method, line.data)?;
+                let place = format!("{} on {} {}", line.method, line.data, line.order);
+                writeln!(output, "{}: not run ({reason})", place.trim_end())?;
             }
         }
     }
