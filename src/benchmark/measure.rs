@@ -106,7 +106,8 @@ fn baseline(line: &Line, data: &Data, settings: &Settings) -> Score {
 fn at_once(line: &Line, data: &Data, settings: &Settings) -> Result<Score, Error> {
     let rows = Rows::from_arrivals(data.arrivals.clone())?;
     let start = Instant::now();
-    let model = Fit::of(settings, line.neighbours.then_some(settings.nearness)).run(&rows)?;
+    let fit = Fit::of(settings, line.neighbours.then_some(settings.nearness));
+    let model = fit.run_own(&rows, settings.objective(rows.width()))?;
     let seconds = start.elapsed().as_secs_f64();
     let clusters = model.assign(&rows)?.clusters;
     Ok(Score { seconds, steps: settings.learning.warmup_steps as u64, ..scored(data, &clusters, settings) })

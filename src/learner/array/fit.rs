@@ -93,7 +93,8 @@ impl Default for Fit {
 }
 
 impl Fit {
-    /// A fit with the settings of a pipeline, as many steps as its warm-up takes.
+    /// A fit with the settings of a pipeline, as many steps as its warm-up takes; with [`Settings::objective`] for
+    /// [`run_own`](Self::run_own) it learns what the pipeline would.
     #[must_use]
     pub fn of(settings: &Settings, neighbours: Option<Nearness>) -> Self {
         Self {
