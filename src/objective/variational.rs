@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::draws::normals;
-use super::{Shape, permute_rows};
+use super::{Shape, permute_rows, squared_distances};
 use crate::network::{Activation, Init, Layout, Perceptron, Tensor, matrix};
 
 /// Bounds of a code's log-variance.
@@ -138,8 +138,7 @@ impl Variational {
 
     /// Distance of codes to the means: `[rows, clusters]`.
     pub fn distances(&self, matrices: &[Tensor<2>], codes: &Tensor<2>) -> Tensor<2> {
-        let between = codes.clone().unsqueeze_dim::<3>(1) - matrices[self.means].clone().unsqueeze_dim::<3>(0);
-        between.square().sum_dim(2).squeeze_dim::<2>(2).sqrt()
+        squared_distances(codes.clone(), matrices[self.means].clone()).sqrt()
     }
 
     /// Puts the clusters where a mixture fitted to the codes has them.
