@@ -49,6 +49,7 @@ fn similarity_starts_when_it_is_told_to() {
             device_prices: &[],
             target: &[],
             strength: 0.0,
+            constraints: &[],
             stage: Stage::Clustering,
             progress,
             parameters: &parameters,
