@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AeCmParameters, BalancedParameters, EvenParameters, Objective};
+use super::{AeCmParameters, BalancedParameters, DvaeParameters, EvenParameters, Objective, VadeParameters};
 
 /// The size of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,4 +155,8 @@ methods! {
     AeCm(AeCmParameters),
     /// Duan et al. 2024.
     Balanced(BalancedParameters),
+    /// Ma 2022.
+    Dvae(DvaeParameters),
+    /// Jiang et al. 2017.
+    Vade(VadeParameters),
 }

@@ -8,10 +8,15 @@ mod aecm;
 mod autoencoder;
 mod balanced;
 mod constraint;
+mod draws;
+mod dvae;
 mod even;
 mod method;
 mod schedule;
+mod similarity;
 mod student;
+mod vade;
+mod variational;
 
 use std::ops::Range;
 
@@ -19,11 +24,15 @@ pub use aecm::{AeCm, AeCmParameters};
 pub use autoencoder::Autoencoder;
 pub use balanced::{Balanced, BalancedParameters};
 pub use constraint::{Constraint, Link};
+pub use dvae::{Dvae, DvaeParameters};
 pub use even::{Even, EvenParameters};
 pub use method::{Check, Method, Parameters, Shape, Visitor};
 use rand_chacha::ChaCha8Rng;
 pub use schedule::{Decay, Schedule, Stage};
+pub use similarity::SimilarityNorm;
 pub use student::{Student, squared_distances};
+pub use vade::{Vade, VadeParameters};
+pub use variational::Likelihood;
 
 use crate::network::{AdamSettings, Device, Layout, Tensor};
 

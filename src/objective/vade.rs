@@ -1,0 +1,150 @@
+//! VaDE: a variational autoencoder whose prior is a Gaussian mixture, clusters being its components.
+
+use std::sync::Arc;
+
+use burn::tensor::activation;
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::variational::{Likelihood, Posterior, Variational};
+use super::{
+    Check, Context, Decay, Disturbance, Inference, Objective, Parameters, Pass, Schedule, Seating, Second, Shape,
+    Stage, Views,
+};
+use crate::network::{AdamSettings, Layout, Tensor};
+use crate::stats::mixture::{self, Covariance, MixtureSettings};
+
+/// `[objective]` of `objective = "vade"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VadeParameters {
+    /// What features are.
+    pub likelihood: Likelihood,
+    /// Variance of a feature given its code if Gaussian: the smaller, the more reconstruction counts.
+    pub variance: f64,
+    /// Share of a fresh fit in which the autoencoder learns alone, before a mixture seats the clusters.
+    pub pretraining: f64,
+    /// Learning rate of a fresh fit.
+    pub rate: f64,
+    /// How much faster the mixture learns than the networks.
+    pub mixture_rate: f64,
+}
+
+impl Default for VadeParameters {
+    fn default() -> Self {
+        Self { likelihood: Likelihood::Gaussian, variance: 0.1, pretraining: 0.4, rate: 2e-3, mixture_rate: 1.0 }
+    }
+}
+
+impl Parameters for VadeParameters {
+    const NAME: &'static str = "vade";
+
+    fn check(&self, _shape: &Shape, check: &mut Check) {
+        check.positive("variance", self.variance);
+        check.share("pretraining", self.pretraining);
+        check.positive("rate", self.rate);
+        check.positive("mixture_rate", self.mixture_rate);
+    }
+
+    fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
+        Arc::new(Vade::new(shape, self.clone()))
+    }
+}
+
+/// Jiang, Zheng, Tan, Tang and Zhou (2017), equation 12, the responsibilities being those of the sampled code:
+///
+/// ```text
+/// z_i = m̃_i + σ̃_i·ε_i     γ_ik = π_k·N(z_i; μ_k, σ_k²) / Σ_l π_l·N(z_i; μ_l, σ_l²)
+/// L = 1/B·Σ_i [ -ln p(x_i|z_i) + KL(q(z|x_i)·γ_i ‖ p(c)·p(z|c)) ]
+/// ```
+///
+/// Differences from the authors' code: `γ` by log-sum-exp, `π` enters it once and is a softmax, variances are logarithms
+/// within bounds, and rows are assigned by their mean code instead of a random one. Clusters are seated by a diagonal mixture
+/// of the codes, the likeliest of several starts, where the authors start again until the labels agree.
+#[derive(Clone, Debug)]
+pub struct Vade {
+    parameters: VadeParameters,
+    layout: Layout,
+    model: Variational,
+}
+
+impl Vade {
+    /// The networks `features → hidden… → embedding` and back with a mixture of `clusters` components between.
+    #[must_use]
+    pub fn new(shape: &Shape, parameters: VadeParameters) -> Self {
+        let mut layout = Layout::default();
+        let VadeParameters { likelihood, variance, mixture_rate, .. } = parameters;
+        let model = Variational::new(&mut layout, shape, likelihood, variance, mixture_rate);
+        Self { parameters, layout, model }
+    }
+}
+
+impl Objective for Vade {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn clusters(&self) -> usize {
+        self.model.clusters()
+    }
+
+    fn views(&self) -> Views {
+        Views { second: Second::Other, disturbances: [Disturbance::default(); 2] }
+    }
+
+    fn adam(&self) -> AdamSettings {
+        AdamSettings { epsilon: 1e-4, decay: 0.0, ..AdamSettings::default() }
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule {
+            pretraining: self.parameters.pretraining,
+            rate: self.parameters.rate as f32,
+            decay: Decay::Cosine,
+            seating_rows: 10_000,
+            ..Schedule::default()
+        }
+    }
+
+    fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {
+        let embedding = self.model.encode(matrices, rows).mean;
+        let scores = self.model.log_joint(matrices, &embedding);
+        Inference { scores, distances: self.model.distances(matrices, &embedding), embedding }
+    }
+
+    fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, seeds: &[u64]) -> Pass {
+        let posterior = self.model.encode(leaves, rows.clone());
+        let codes = posterior.sample(seeds);
+        let head = activation::log_softmax(self.model.log_joint(leaves, &codes), 1);
+        Pass { input: rows, embedding: posterior.mean, head, extra: vec![posterior.logarithm, codes] }
+    }
+
+    fn evidence(&self, _pass: &Pass) -> Vec<f32> {
+        Vec::new()
+    }
+
+    fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
+        let rows = 2.0 * context.pairs as f64;
+        if context.stage == Stage::Pretraining {
+            return self.model.reconstruction(leaves, pass.input.clone(), pass.embedding.clone()) / rows;
+        }
+        let posterior = Posterior { mean: pass.embedding.clone(), logarithm: pass.extra[0].clone() };
+        let reconstruction = self.model.reconstruction(leaves, pass.input.clone(), pass.extra[1].clone());
+        (reconstruction + self.model.divergence(leaves, &posterior, &pass.head)) / rows
+    }
+
+    fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
+        let settings = MixtureSettings {
+            regularisation: 1e-3,
+            restarts: 10,
+            ..MixtureSettings::new(self.clusters(), Covariance::Diagonal)
+        };
+        let found = mixture::fit(seating.embeddings, self.model.width(), &settings, rng).mixture;
+        self.model.seat(&self.layout, parameters, &found.weights, &found.means, &found.covariances);
+    }
+
+    fn renumber(&self, parameters: &mut [f32], order: &[usize]) {
+        self.model.renumber(&self.layout, parameters, order);
+    }
+}
