@@ -182,7 +182,11 @@ impl Fit {
         let mut rng = stream(self.seed, "reservoir", 0);
         for (row, key) in items {
             let direction = direction(scaler, nearness, row, *key);
-            let sample = reservoir.admit(Arc::clone(row), *key, direction.as_deref(), &mut []);
+            let sample = match direction {
+                // Becoming an anchor finds the nearest ones.
+                Some(_) => Sample::new(Arc::clone(row), *key, 0),
+                None => reservoir.admit(Arc::clone(row), *key, &mut []),
+            };
             reservoir.insert(sample, direction, &mut rng);
         }
         reservoir.anchors().to_vec()
