@@ -140,7 +140,8 @@ impl Fit {
         let bench =
             Workbench { objective, device: open(self.backend)?, noise: Arc::new(Noise::new(self.seed, rows.width())) };
         let target = settings.target(&vec![1.0 / clusters as f64; clusters]);
-        let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key: self.per_key, pairs: Arc::default() };
+        let (per_key, pairs) = (self.per_key, Arc::default());
+        let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key, pairs, threads: 1 };
         let parameters = fit(&bench, &settings, &plan, &pool, &scaler, &target, progress);
         if parameters.iter().any(|value| !value.is_finite()) {
             return Err(ArrayError::Diverged { steps: self.steps });
