@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
+use rand::seq::index::sample;
+
+use super::meeting::{Meeting, Seat};
 use super::pairs::PairStore;
 use super::parameters::PerKey;
 use super::sample::Sample;
@@ -11,7 +15,6 @@ use super::settings::Settings;
 use super::trainer::{Batch, Goal, Item, Part, Trained, Workbench, device_prices};
 use crate::objective::Stage;
 use crate::stats::random::stream;
-use rand::seq::index::sample;
 
 /// What one fit is told beside the pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +29,8 @@ pub struct FitPlan {
     pub per_key: PerKey,
     /// Pairs known to belong together or apart; their multipliers move as the fit goes on.
     pub pairs: Arc<PairStore>,
+    /// Threads that share its steps. Like the number of workers, it changes nothing but the order of additions.
+    pub threads: usize,
 }
 
 /// Trains from scratch by the objective's own schedule, codes balanced over the whole batch. A pure function of its arguments;
@@ -38,6 +43,31 @@ pub fn fit(
     pool: &[Sample],
     scaler: &Scaler,
     target: &[f32],
+    progress: &AtomicUsize,
+) -> Vec<f32> {
+    let meeting = Meeting::new(plan.threads);
+    let ignored = AtomicUsize::new(0);
+    let (meeting, ignored) = (&meeting, &ignored);
+    let share = move |index: usize, progress: &AtomicUsize| {
+        let (part, seat) = (Part { index, peers: plan.threads }, meeting.seat(index));
+        share(bench, settings, plan, (pool, scaler, target), part, seat, progress)
+    };
+    thread::scope(|scope| {
+        for index in 1..plan.threads {
+            scope.spawn(move || share(index, ignored));
+        }
+        share(0, progress)
+    })
+}
+
+/// What one thread does of a fit: its part of every batch. All threads come to the same parameters.
+fn share(
+    bench: &Workbench,
+    settings: &Settings,
+    plan: &FitPlan,
+    (pool, scaler, target): (&[Sample], &Scaler, &[f32]),
+    part: Part,
+    mut seat: Seat<'_>,
     progress: &AtomicUsize,
 ) -> Vec<f32> {
     let objective = bench.objective.as_ref();
@@ -60,7 +90,7 @@ pub fn fit(
         };
         if bench.prices_due(&trained, goal.device_balance) {
             let groups = Workbench::device_rows(pool, &mut rng);
-            let logits = bench.device_logits(&trained, &groups, scaler, Part::WHOLE);
+            let logits = seat.sum(bench.device_logits(&trained, &groups, scaler, part));
             trained.prices = device_prices(&groups, &logits, target);
         }
         let mut batch = Batch::draw(&[], pool, schedule.pairs, objective.views().second, &mut rng);
@@ -68,8 +98,9 @@ pub fn fit(
         if batch.stage != Stage::Pretraining {
             batch.constrain(&pairs, settings.batch_share(), &mut rng);
         }
-        let (halfway, evidence) = bench.forward(&trained, &batch, scaler, Part::WHOLE);
-        let gradient = bench.backward(&halfway, &trained, &batch, &goal, &evidence);
+        let (halfway, evidence) = bench.forward(&trained, &batch, scaler, part);
+        let evidence = seat.sum(evidence);
+        let gradient = seat.sum(bench.backward(&halfway, &trained, &batch, &goal, &evidence));
         let rate = schedule.rate(step, plan.steps);
         let agreements = bench.apply(&mut trained, &batch, &goal, &evidence, &gradient, rate);
         pairs.ascend(&batch.places, &agreements);

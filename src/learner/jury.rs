@@ -7,7 +7,7 @@ use rand::Rng;
 use super::sample::Sample;
 use super::scaler::Scaler;
 use super::trainer::{Item, Workbench};
-use crate::stats::{coherence, dot};
+use crate::stats::{coherence, dots};
 
 /// Rows that are judged.
 const ROWS: usize = 2_000;
@@ -71,11 +71,13 @@ impl Jury {
 /// Each row with the rows of other keys that have the largest cosine with it.
 fn relatives(rows: &[Item], scaler: &Scaler) -> Vec<(usize, usize)> {
     let directions: Vec<Vec<f32>> = rows.iter().map(|(row, key)| scaler.direction(*key, &row.features)).collect();
+    let lines: Vec<&[f32]> = directions.iter().map(Vec::as_slice).collect();
+    let mut cosines = vec![0.0; lines.len() * lines.len()];
+    dots(&lines, &lines, &mut cosines);
     let mut pairs = Vec::with_capacity(rows.len() * RELATIVES);
-    for (i, direction) in directions.iter().enumerate() {
+    for (i, cosines) in cosines.chunks_exact(lines.len().max(1)).enumerate() {
         let mut nearest: Vec<(f32, usize)> = Vec::with_capacity(RELATIVES + 1);
-        for (j, other) in directions.iter().enumerate().filter(|(j, _)| rows[*j].1 != rows[i].1) {
-            let cosine = dot(direction, other);
+        for (j, &cosine) in cosines.iter().enumerate().filter(|(j, _)| rows[*j].1 != rows[i].1) {
             let at = nearest.partition_point(|(best, _)| *best >= cosine);
             if at < RELATIVES {
                 nearest.truncate(RELATIVES - 1);

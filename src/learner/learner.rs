@@ -93,12 +93,15 @@ impl Learner {
         let mut samples: Vec<Sample> = Vec::with_capacity(items.len());
         let mut rng = stream(self.settings.seed, "reservoir", 0);
         for (row, key) in &items {
-            let direction = direction(&scaler, self.settings.nearness, row, *key);
-            let sample = reservoir.admit(Arc::clone(row), *key, direction.as_deref(), &mut samples);
-            match direction {
-                // Nearest rows are known only among anchors.
-                Some(direction) => reservoir.insert(sample, Some(direction), &mut rng),
-                None => samples.push(sample),
+            match direction(&scaler, self.settings.nearness, row, *key) {
+                // Nearest rows are known only among anchors; becoming one finds them.
+                Some(direction) => {
+                    reservoir.insert(Sample::new(Arc::clone(row), *key, 0), Some(direction), &mut rng);
+                }
+                None => {
+                    let sample = reservoir.admit(Arc::clone(row), *key, &mut samples);
+                    samples.push(sample);
+                }
             }
         }
         for sample in &samples {
@@ -214,6 +217,7 @@ impl Learner {
         let items: Vec<Item> = arrivals.iter().map(|arrival| self.item(arrival)).collect();
         self.assign(&arrivals, &items, false);
         let settings = Arc::clone(&self.settings);
+        let mut learned: Vec<Item> = Vec::with_capacity(items.len());
         for (arrival, item) in arrivals.iter().zip(items) {
             if !self.within_quota(item.0.event_time) {
                 continue;
@@ -222,10 +226,18 @@ impl Learner {
             if let Some(supervision) = &settings.supervision {
                 online.matchmaker.meet(supervision, settings.seed, arrival, &item, &mut online.pairs);
             }
-            let (row, key) = item;
-            let direction = direction(&online.scaler, self.settings.nearness, &row, key);
-            let sample = online.reservoir.admit(row, key, direction.as_deref(), &mut online.waiting);
-            online.waiting.push(sample);
+            learned.push(item);
+        }
+        let Some(online) = &mut self.online else { return Ok(()) };
+        let direction = |(row, key): &Item| direction(&online.scaler, settings.nearness, row, *key);
+        let directions: Vec<Vec<f32>> = learned.iter().filter_map(direction).collect();
+        if directions.is_empty() {
+            for (row, key) in learned {
+                let sample = online.reservoir.admit(row, key, &mut online.waiting);
+                online.waiting.push(sample);
+            }
+        } else {
+            online.waiting.extend(online.reservoir.befriend(&learned, &directions));
         }
         Ok(())
     }

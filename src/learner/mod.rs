@@ -15,6 +15,7 @@ mod jury;
 #[expect(clippy::module_inception, reason = "the room is named after its one resident")]
 mod learner;
 mod matchmaker;
+mod meeting;
 mod noise;
 mod nursery;
 mod online;

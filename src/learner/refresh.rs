@@ -27,7 +27,7 @@ type Judged = (Vec<f32>, f64, Vec<u32>);
 impl Learner {
     /// Candidates differ in their seed; where every device is said to show every cluster, every second one lets device balance
     /// fade (online-recipe.md, Part II, section 2.8).
-    fn plans(&self, number: u64, steps: usize, pairs: &Arc<PairStore>) -> Vec<FitPlan> {
+    fn plans(&self, number: u64, steps: usize, pairs: &Arc<PairStore>, threads: usize) -> Vec<FitPlan> {
         let per_key = self.settings.balance.per_key;
         let kind = |candidate: usize| match per_key {
             PerKey::Constant if candidate % 2 == 1 => PerKey::Fading,
@@ -36,7 +36,7 @@ impl Learner {
         (0..self.settings.learning.candidates)
             .map(|candidate| {
                 let (per_key, pairs) = (kind(candidate), Arc::clone(pairs));
-                FitPlan { steps, number, candidate, per_key, pairs }
+                FitPlan { steps, number, candidate, per_key, pairs, threads }
             })
             .collect()
     }
@@ -50,7 +50,9 @@ impl Learner {
         scaler: &Arc<Scaler>,
         target: &[f32],
     ) -> Result<Arc<Job>, ReplicaError> {
-        let plans = self.plans(number, steps, pairs);
+        // All workers wait for fit 0, the first model; a challenger runs beside them.
+        let threads = if number == 0 { self.part.peers } else { 1 };
+        let plans = self.plans(number, steps, pairs, threads);
         let candidates = plans.len();
         let (bench, settings, target) = (bench.clone(), Arc::clone(&self.settings), target.to_vec());
         let (pool, scaler) = (Arc::clone(pool), Arc::clone(scaler));

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::half_life;
 use super::pack::{PackedSample, RowTable};
 use super::sample::{REACH, Sample};
+use super::trainer::Item;
 use crate::data::Row;
-use crate::stats::dot;
+use crate::stats::dots;
 
 /// How rows find their neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,16 +89,32 @@ impl Reservoir {
         self.nearness
     }
 
+    /// Rows have arrived that are looked for by their features: finds their nearest anchors, of all rows at once, because
+    /// going through the anchors for each row would be going through memory.
+    #[must_use]
+    pub fn befriend(&self, items: &[Item], directions: &[Vec<f32>]) -> Vec<Sample> {
+        let distances = self.distances(directions);
+        let mut samples: Vec<Sample> = items.iter().map(|(row, key)| Sample::new(Arc::clone(row), *key, 0)).collect();
+        for (sample, distances) in samples.iter_mut().zip(distances.chunks_exact(self.anchors.len().max(1))) {
+            for (anchor, distance) in self.anchors.iter().zip(distances) {
+                sample.befriend(*distance, &anchor.row, NEAREST);
+            }
+        }
+        samples
+    }
+
+    /// How far each direction is from each anchor: `[directions, anchors]`, `1 - cos` in billionths.
+    fn distances(&self, directions: &[Vec<f32>]) -> Vec<i64> {
+        let from: Vec<&[f32]> = directions.iter().map(Vec::as_slice).collect();
+        let to: Vec<&[f32]> = self.directions.iter().map(Vec::as_slice).collect();
+        let mut cosines = vec![0.0; from.len() * to.len()];
+        dots(&from, &to, &mut cosines);
+        cosines.into_iter().map(|cosine| (f64::from(1.0 - cosine) * 1e9) as i64).collect()
+    }
+
     /// A row has arrived: finds its neighbours and makes it one of theirs. `waiting` are rows that arrived before but have not
     /// been learned from yet.
-    pub fn admit(&mut self, row: Arc<Row>, key: u32, direction: Option<&[f32]>, waiting: &mut [Sample]) -> Sample {
-        if let Some(direction) = direction {
-            let mut sample = Sample::new(row, key, 0);
-            for (anchor, other) in self.anchors.iter().zip(&self.directions) {
-                sample.befriend(distance(direction, other), &anchor.row, NEAREST);
-            }
-            return sample;
-        }
+    pub fn admit(&mut self, row: Arc<Row>, key: u32, waiting: &mut [Sample]) -> Sample {
         let arrived = self.arrived.entry(key).or_default();
         let (place, gap) = match (self.nearness, row.event_time) {
             (Nearness::Time(gap), Some(time)) => (time, gap),
@@ -188,9 +205,9 @@ impl Reservoir {
     fn connect(&mut self, slot: usize, direction: Vec<f32>) {
         let row = Arc::clone(&self.anchors[slot].row);
         let mut own = Sample::new(Arc::clone(&row), self.anchors[slot].key, 0);
-        for (i, (anchor, other)) in self.anchors.iter_mut().zip(&self.directions).enumerate() {
+        let distances = self.distances(std::slice::from_ref(&direction));
+        for (i, (anchor, distance)) in self.anchors.iter_mut().zip(distances).enumerate() {
             if i != slot {
-                let distance = distance(&direction, other);
                 anchor.befriend(distance, &row, NEAREST);
                 own.befriend(distance, &anchor.row, NEAREST);
             }
@@ -256,11 +273,6 @@ impl Reservoir {
             priorities: packed.priorities,
         })
     }
-}
-
-/// `1 - cos` of two unit vectors, in billionths.
-fn distance(a: &[f32], b: &[f32]) -> i64 {
-    (f64::from(1.0 - dot(a, b)) * 1e9) as i64
 }
 
 /// A [`Reservoir`] as it stands in a checkpoint.

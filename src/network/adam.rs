@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::wide;
+
 /// Constants of [`Adam`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AdamSettings {
@@ -57,12 +59,17 @@ impl Adam {
             let scale = factor * rate / (1.0 - beta1.powi(steps));
             let moments = self.first[span.clone()].iter_mut().zip(&mut self.second[span.clone()]);
             let values = parameters[span.clone()].iter_mut().zip(&gradient[span.clone()]);
-            for ((p, g), (m, v)) in values.zip(moments) {
-                let g = g + decay * *p;
-                *m = beta1 * *m + (1.0 - beta1) * g;
-                *v = beta2 * *v + (1.0 - beta2) * g * g;
-                *p -= scale * *m / (v.sqrt() * correction + epsilon);
-            }
+            wide(
+                #[inline(always)]
+                move || {
+                    for ((p, g), (m, v)) in values.zip(moments) {
+                        let g = g + decay * *p;
+                        *m = beta1 * *m + (1.0 - beta1) * g;
+                        *v = beta2 * *v + (1.0 - beta2) * g * g;
+                        *p -= scale * *m / (v.sqrt() * correction + epsilon);
+                    }
+                },
+            );
         }
     }
 }

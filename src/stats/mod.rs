@@ -16,7 +16,9 @@ pub mod mixture;
 pub mod principal;
 pub mod projection;
 pub mod random;
+mod wide;
 
 pub use agreement::{Contingency, imbalance_factor, normalised_entropy};
-pub use dot::dot;
+pub use dot::{dot, dots};
 pub use hungarian::{Cost, maximum_matching, minimum_matching};
+pub use wide::wide;

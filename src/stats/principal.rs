@@ -8,7 +8,7 @@ mod tests;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::dot;
+use super::{dots, wide};
 
 /// Most components that are kept.
 const MOST_COMPONENTS: usize = 32;
@@ -47,14 +47,13 @@ impl Principal {
         let rank = MOST_COMPONENTS.min(dims / 2).min(count.saturating_sub(1));
         let mut components: Vec<f32> = (0..rank * dims).map(|_| rng.random_range(-1.0..1.0)).collect();
         orthonormalise(&mut components, dims);
+        let lines: Vec<&[f32]> = centred.chunks_exact(dims).collect();
         for _ in 0..PASSES {
+            let directions: Vec<&[f32]> = components.chunks_exact(dims).collect();
+            let mut along = vec![0.0; lines.len() * directions.len()];
+            dots(&lines, &directions, &mut along);
             let mut next = vec![0.0; components.len()];
-            for row in centred.chunks_exact(dims) {
-                for (component, next) in components.chunks_exact(dims).zip(next.chunks_exact_mut(dims)) {
-                    let along = dot(row, component);
-                    next.iter_mut().zip(row).for_each(|(next, x)| *next += along * x);
-                }
-            }
+            gather(&lines, &along, &mut next);
             orthonormalise(&mut next, dims);
             components = next;
         }
@@ -77,8 +76,7 @@ impl Principal {
     /// P (x - m)
     /// ```
     pub fn project(&self, row: &[f32]) -> Vec<f32> {
-        let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
-        self.components.chunks_exact(self.mean.len()).map(|component| exact_dot(&centred, component) as f32).collect()
+        self.along(&self.centred(row)).into_iter().map(|along| along as f32).collect()
     }
 
     /// Mean squared difference between a row and its reconstruction.
@@ -87,12 +85,10 @@ impl Principal {
     /// (||x - m||^2 - ||P (x - m)||^2) / dims
     /// ```
     pub fn reconstruction_error(&self, row: &[f32]) -> f32 {
-        let dims = self.mean.len();
-        let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
-        let length = |v: &[f32]| v.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-        let explained: f64 =
-            self.components.chunks_exact(dims).map(|component| exact_dot(&centred, component).powi(2)).sum();
-        ((length(&centred) - explained).max(0.0) / dims as f64) as f32
+        let centred = self.centred(row);
+        let length = centred.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let explained: f64 = self.along(&centred).into_iter().map(|along| along.powi(2)).sum();
+        ((length - explained).max(0.0) / self.mean.len() as f64) as f32
     }
 
     /// Squared difference between a row and its reconstruction, per feature; its mean is the reconstruction error.
@@ -101,15 +97,60 @@ impl Principal {
     /// ((x - m) - P^T P (x - m))_j^2
     /// ```
     pub fn residuals(&self, row: &[f32]) -> Vec<f32> {
-        let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
-        let mut left = centred.clone();
-        for component in self.components.chunks_exact(self.mean.len()) {
-            let along = exact_dot(&centred, component) as f32;
-            left.iter_mut().zip(component).for_each(|(left, p)| *left -= along * p);
-        }
-        left.iter_mut().for_each(|left| *left *= *left);
+        let mut left = self.centred(row);
+        let along = self.along(&left);
+        wide(
+            #[inline(always)]
+            || {
+                for (component, along) in self.components.chunks_exact(self.mean.len()).zip(along) {
+                    let along = along as f32;
+                    left.iter_mut().zip(component).for_each(|(left, p)| *left -= along * p);
+                }
+                left.iter_mut().for_each(|left| *left *= *left);
+            },
+        );
         left
     }
+
+    fn centred(&self, row: &[f32]) -> Vec<f32> {
+        row.iter().zip(&self.mean).map(|(x, m)| x - m).collect()
+    }
+
+    /// Where a centred row lies along each component.
+    fn along(&self, centred: &[f32]) -> Vec<f64> {
+        let dims = self.mean.len();
+        let mut along = Vec::with_capacity(self.rank());
+        wide(
+            #[inline(always)]
+            || {
+                for components in self.components.chunks(4 * dims) {
+                    if components.len() == 4 * dims {
+                        // Four at a time: each waits for its own last sum.
+                        along.extend(exact_dots(centred, std::array::from_fn::<_, 4, _>(|i| &components[i * dims..])));
+                    } else {
+                        along.extend(components.chunks_exact(dims).flat_map(|one| exact_dots(centred, [one])));
+                    }
+                }
+            },
+        );
+        along
+    }
+}
+
+/// Adds up rows, each times its number for each direction: `next = alongᵀ rows`.
+fn gather(rows: &[&[f32]], along: &[f32], next: &mut [f32]) {
+    let Some(dims) = rows.first().map(|row| row.len()) else { return };
+    let rank = next.len() / dims;
+    wide(
+        #[inline(always)]
+        || {
+            for (row, along) in rows.iter().zip(along.chunks_exact(rank.max(1))) {
+                for (next, along) in next.chunks_exact_mut(dims).zip(along) {
+                    next.iter_mut().zip(*row).for_each(|(next, x)| *next += along * x);
+                }
+            }
+        },
+    );
 }
 
 /// Mean per feature; zeros if there are no rows.
@@ -145,15 +186,26 @@ fn orthonormalise(directions: &mut Vec<f32>, dims: usize) {
     directions.truncate(kept * dims);
 }
 
-/// Eight sums side by side, like [`dot`], in double precision.
 fn exact_dot(a: &[f32], b: &[f32]) -> f64 {
-    let mut sums = [0.0f64; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for lane in 0..8 {
-            sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+    exact_dots(a, [b])[0]
+}
+
+/// Eight sums side by side, like [`dot`](super::dot), in double precision, of `a` with the first elements of each of `b`.
+#[inline(always)]
+fn exact_dots<const M: usize>(a: &[f32], b: [&[f32]; M]) -> [f64; M] {
+    let (chunks, tail) = a.as_chunks::<8>();
+    let whole = a.len() - tail.len();
+    let mut sums = [[0.0f64; 8]; M];
+    for (i, a) in chunks.iter().enumerate() {
+        for (sums, b) in sums.iter_mut().zip(b) {
+            let b: &[f32; 8] = b[8 * i..].first_chunk().expect("both are of one length");
+            for lane in 0..8 {
+                sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+            }
         }
     }
-    let (a, b) = (a.chunks_exact(8).remainder(), b.chunks_exact(8).remainder());
-    let tail: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-    sums.iter().sum::<f64>() + tail
+    std::array::from_fn(|m| {
+        let left: f64 = tail.iter().zip(&b[m][whole..]).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+        sums[m].iter().sum::<f64>() + left
+    })
 }

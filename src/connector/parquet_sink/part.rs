@@ -22,6 +22,9 @@ use super::place::{Kind, Place};
 use super::spool::{self, Spool};
 use crate::connector::ConnectorError;
 
+/// A row group ends here: the writer holds the open one in memory.
+const GROUP_BYTES: usize = 4 << 20;
+
 /// Writes all rows of `spool` as the durable pending file `number`.
 ///
 /// # Errors
@@ -42,6 +45,9 @@ pub(super) fn convert(
         let batch = batch.map_err(|e| place.inconsistent(format!("the spool of file {number} was changed: {e}")))?;
         ranges.add(&batch);
         writer.write(&batch).map_err(failed)?;
+        if writer.in_progress_size() >= GROUP_BYTES {
+            writer.flush().map_err(failed)?;
+        }
     }
     let output = writer.into_inner().map_err(failed)?;
     disk::sync(&output.file, &temporary)?;

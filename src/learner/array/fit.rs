@@ -168,7 +168,7 @@ impl Fit {
             Workbench { objective, device: open(self.backend)?, noise: Arc::new(Noise::new(self.seed, rows.width())) };
         let target = settings.target(&vec![1.0 / clusters as f64; clusters]);
         let pairs = Arc::new(self.pairs(rows, &items));
-        let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key: self.per_key, pairs };
+        let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key: self.per_key, pairs, threads: 1 };
         let parameters = fit(&bench, &settings, &plan, &pool, &scaler, &target, progress);
         if parameters.iter().any(|value| !value.is_finite()) {
             return Err(ArrayError::Diverged { steps: self.steps });
@@ -210,7 +210,11 @@ impl Fit {
         let mut rng = stream(self.seed, "reservoir", 0);
         for (row, key) in items {
             let direction = direction(scaler, nearness, row, *key);
-            let sample = reservoir.admit(Arc::clone(row), *key, direction.as_deref(), &mut []);
+            let sample = match direction {
+                // Becoming an anchor finds the nearest ones.
+                Some(_) => Sample::new(Arc::clone(row), *key, 0),
+                None => reservoir.admit(Arc::clone(row), *key, &mut []),
+            };
             reservoir.insert(sample, direction, &mut rng);
         }
         reservoir.anchors().to_vec()

@@ -30,7 +30,7 @@ proptest! {
         let mut reservoir = Reservoir::new(100, Nearness::Time(3), None);
         let mut rng = stream(seed, "insert", 0);
         for (i, time) in order.into_iter().enumerate() {
-            let sample = reservoir.admit(row(i as u64, time), 0, None, &mut []);
+            let sample = reservoir.admit(row(i as u64, time), 0, &mut []);
             reservoir.insert(sample, None, &mut rng);
         }
         for anchor in reservoir.anchors() {
@@ -51,7 +51,7 @@ proptest! {
                     let bytes = postcard::to_stdvec(&packed).unwrap();
                     reservoir = Reservoir::unpack(postcard::from_bytes(&bytes).unwrap(), &table.into_rows()).unwrap();
                 }
-                let sample = reservoir.admit(row(i, 0), (i % 3) as u32, None, &mut []);
+                let sample = reservoir.admit(row(i, 0), (i % 3) as u32, &mut []);
                 reservoir.insert(sample, None, &mut stream(1, "r", i));
             }
             reservoir.anchors().to_vec()
@@ -67,7 +67,7 @@ fn anchors_are_bounded_and_uniform() {
         let mut reservoir = Reservoir::new(10, Nearness::Arrival, None);
         let mut rng = stream(seed, "uniform", 0);
         for i in 0..100 {
-            let sample = reservoir.admit(row(i, 0), 0, None, &mut []);
+            let sample = reservoir.admit(row(i, 0), 0, &mut []);
             reservoir.insert(sample, None, &mut rng);
         }
         assert_eq!(reservoir.anchors().len(), 10);
@@ -80,8 +80,8 @@ fn anchors_are_bounded_and_uniform() {
 #[test]
 fn waiting_rows_learn_of_later_neighbours() {
     let mut reservoir = Reservoir::new(10, Nearness::Time(5), None);
-    let mut waiting = vec![reservoir.admit(row(0, 10), 0, None, &mut [])];
-    let next = reservoir.admit(row(1, 12), 0, None, &mut waiting);
+    let mut waiting = vec![reservoir.admit(row(0, 10), 0, &mut [])];
+    let next = reservoir.admit(row(1, 12), 0, &mut waiting);
     assert_eq!(neighbours(&waiting[0]), vec![12]);
     assert_eq!(neighbours(&next), vec![10]);
 }
@@ -92,7 +92,7 @@ fn without_keys_and_time_the_nearest_rows_are_neighbours() {
     for i in 0..40u64 {
         let angle = i as f32 * 0.01 + if i % 2 == 0 { 0.0 } else { 1.5 };
         let direction = vec![angle.cos(), angle.sin()];
-        let sample = reservoir.admit(row(i, 0), 0, Some(&direction), &mut []);
+        let sample = reservoir.befriend(&[(row(i, 0), 0)], std::slice::from_ref(&direction)).remove(0);
         reservoir.insert(sample, Some(direction), &mut stream(1, "near", i));
     }
     for anchor in reservoir.anchors() {
@@ -106,7 +106,7 @@ fn with_a_half_life_recent_rows_prevail() {
     let mut reservoir = Reservoir::new(50, Nearness::Arrival, Some(10.0));
     let mut rng = stream(3, "half-life", 0);
     for i in 0..1000 {
-        let sample = reservoir.admit(row(i, i as i64 * 1_000_000_000), 0, None, &mut []);
+        let sample = reservoir.admit(row(i, i as i64 * 1_000_000_000), 0, &mut []);
         reservoir.insert(sample, None, &mut rng);
     }
     assert_eq!(reservoir.anchors().len(), 50);
