@@ -138,13 +138,6 @@ impl PairStore {
         store
     }
 
-    /// Mean violation of the pairs that were looked at since they came or the network changed.
-    #[must_use]
-    pub fn violation(&self) -> f64 {
-        let sum: f64 = self.pairs.iter().map(|pair| f64::from(pair.violation)).sum();
-        sum / self.pairs.len().max(1) as f64
-    }
-
     /// The store with rows replaced by numbers.
     pub(super) fn pack(&self, table: &mut RowTable) -> PackedPairs {
         let pairs = self.pairs.iter();

@@ -185,3 +185,27 @@ impl Value for &[u8] {
         self == other
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, DictionaryArray, Float32Array, Int32Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn a_label_is_its_text_and_null_and_nan_are_none() {
+        let dictionary: DictionaryArray<Int8Type> = [Some("walk"), None].into_iter().collect();
+        let columns: [(ArrayRef, Option<&str>); 4] = [
+            (Arc::new(Int32Array::from(vec![Some(-1), None])), Some("-1")),
+            (Arc::new(StringArray::from(vec![Some("run"), None])), Some("run")),
+            (Arc::new(dictionary), Some("walk")),
+            (Arc::new(Float32Array::from(vec![2.0, f32::NAN])), Some("2")),
+        ];
+        for (column, text) in columns {
+            assert_eq!(label_text(&column, 0).as_deref(), text);
+            assert_eq!(label_text(&column, 1), None);
+        }
+    }
+}
