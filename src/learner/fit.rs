@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
+
 use super::pairs::PairStore;
 use super::parameters::PerKey;
 use super::sample::Sample;
@@ -11,7 +14,6 @@ use super::settings::Settings;
 use super::trainer::{Batch, Goal, Item, Part, Trained, Workbench, device_prices};
 use crate::objective::Stage;
 use crate::stats::random::stream;
-use rand::seq::index::sample;
 
 /// What one fit is told beside the pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,11 +49,14 @@ pub fn fit(
     let mut pairs = PairStore::clone(&plan.pairs);
     let schedule = objective.schedule();
     let [(_, pretraining), ..] = schedule.stages(plan.steps);
+    let seat = |trained: Trained, rng: &mut ChaCha8Rng| {
+        let picked = sample(rng, pool.len(), pool.len().min(schedule.seating_rows));
+        let rows: Vec<Item> = picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect();
+        Trained::new(objective, bench.seat(trained.parameters, &rows, scaler, rng))
+    };
     for step in 0..plan.steps {
-        if step > 0 && step == pretraining.end {
-            let picked = sample(&mut rng, pool.len(), pool.len().min(schedule.seating_rows));
-            let rows: Vec<Item> = picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect();
-            trained = Trained::new(objective, bench.seat(trained.parameters, &rows, scaler, &mut rng));
+        if step == pretraining.end && (step > 0 || schedule.seats_first) {
+            trained = seat(trained, &mut rng);
         }
         let goal = Goal {
             target,
@@ -75,6 +80,9 @@ pub fn fit(
         pairs.ascend(&batch.places, &agreements);
         trained.steps += 1;
         progress.store(step + 1, Ordering::Release);
+    }
+    if pretraining.end == plan.steps && plan.steps > 0 {
+        trained = seat(trained, &mut rng);
     }
     trained.parameters
 }
