@@ -40,6 +40,11 @@ impl Autoencoder {
         self.decoder.forward(matrices, codes)
     }
 
+    /// The slots of all matrices, the encoder's first.
+    pub fn slots(&self) -> impl Iterator<Item = usize> {
+        self.encoder.layers().iter().chain(self.decoder.layers()).flat_map(|(weight, bias)| [*weight, *bias])
+    }
+
     /// The slice's part of the mean squared error of the reconstruction over all entries of the batch:
     ///
     /// ```text

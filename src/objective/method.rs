@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AeCmParameters, BalancedParameters, EvenParameters, Objective};
+use super::{
+    AeCmParameters, AutoencoderKMeansParameters, AutoencoderMixtureParameters, BalancedParameters, CmParameters,
+    ContractiveFocalParameters, EvenParameters, IdecParameters, KDaeParameters, Objective,
+};
 
 /// The size of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,4 +158,16 @@ methods! {
     AeCm(AeCmParameters),
     /// Duan et al. 2024.
     Balanced(BalancedParameters),
+    /// The clustering module of Boubekki et al. 2021 on the inputs.
+    Cm(CmParameters),
+    /// Our reading of the abstract of Cai et al. 2022.
+    ContractiveFocal(ContractiveFocalParameters),
+    /// Guo et al. 2017.
+    Idec(IdecParameters),
+    /// Opochinsky et al. 2020.
+    KDae(KDaeParameters),
+    /// An autoencoder, then k-means.
+    AutoencoderKMeans(AutoencoderKMeansParameters),
+    /// An autoencoder, then a mixture.
+    AutoencoderMixture(AutoencoderMixtureParameters),
 }

@@ -6,10 +6,17 @@
 
 mod aecm;
 mod autoencoder;
+mod autoencoder_kmeans;
+mod autoencoder_mixture;
 mod balanced;
+mod cm;
 mod constraint;
+mod contractive;
 mod even;
+mod idec;
+mod kdae;
 mod method;
+mod module;
 mod schedule;
 mod student;
 
@@ -17,10 +24,17 @@ use std::ops::Range;
 
 pub use aecm::{AeCm, AeCmParameters};
 pub use autoencoder::Autoencoder;
+pub use autoencoder_kmeans::{AutoencoderKMeans, AutoencoderKMeansParameters};
+pub use autoencoder_mixture::{AutoencoderMixture, AutoencoderMixtureParameters};
 pub use balanced::{Balanced, BalancedParameters};
+pub use cm::{Cm, CmParameters, Start};
 pub use constraint::{Constraint, Link};
+pub use contractive::{ContractiveFocal, ContractiveFocalParameters, Jacobian, PseudoTargets};
 pub use even::{Even, EvenParameters};
+pub use idec::{Idec, IdecParameters};
+pub use kdae::{KDae, KDaeParameters};
 pub use method::{Check, Method, Parameters, Shape, Visitor};
+pub use module::ClusteringModule;
 use rand_chacha::ChaCha8Rng;
 pub use schedule::{Decay, Schedule, Stage};
 pub use student::{Student, squared_distances};
@@ -78,6 +92,16 @@ pub struct Context<'a> {
     pub parameters: &'a [f32],
 }
 
+impl Context<'_> {
+    /// The lines of evidence of this pass's own rows: `[2·slice, width]`, constants of the step.
+    #[must_use]
+    pub fn own_evidence(&self, width: usize) -> Vec<f32> {
+        let (slice, pairs) = (self.slice.clone(), self.pairs);
+        let halves = [slice.start..slice.end, pairs + slice.start..pairs + slice.end];
+        halves.into_iter().flat_map(|half| &self.evidence[half.start * width..half.end * width]).copied().collect()
+    }
+}
+
 /// What the second half of a batch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Second {
@@ -105,6 +129,11 @@ pub struct Views {
     pub second: Second,
     /// What is done to first and second views.
     pub disturbances: [Disturbance; 2],
+}
+
+impl Views {
+    /// Rows as they are, each on its own.
+    pub const PLAIN: Self = Self { second: Second::Other, disturbances: [Disturbance { jitter: 0.0, mask: 0.0 }; 2] };
 }
 
 /// Rows that clusters are seated on.
