@@ -113,7 +113,10 @@ fn gradients_equal_finite_differences() {
         let parameters = objective.layout().draw(&mut stream(6, name, 0));
         let evidence = evidence(objective.as_ref(), &parameters);
         let (_, gradient) = slice(objective.as_ref(), &parameters, 0..12, &evidence);
-        for i in (0..parameters.len()).step_by(7) {
+        // The clusters of the baselines follow the code without moving the encoder.
+        let encoder = FEATURES * 8 + 8 + 8 * 5 + 5;
+        let first = if ["ae-k-means", "ae-gmm"].contains(&name) { encoder } else { 0 };
+        for i in (first..parameters.len()).step_by(7) {
             let at = |delta: f32| {
                 let mut moved = parameters.clone();
                 moved[i] += delta;
