@@ -22,13 +22,17 @@ pub struct AeCmParameters {
     pub lambda: f64,
     /// Dirichlet prior on the mean responsibilities: above 1 keeps every cluster alive, 1 is off.
     pub alpha: f64,
+    /// x
+    pub scaled: bool,
+    /// x
+    pub absolute: bool,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
 }
 
 impl Default for AeCmParameters {
     fn default() -> Self {
-        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, pretraining: 0.6 }
+        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, scaled: true, absolute: false, pretraining: 0.6 }
     }
 }
 
@@ -141,13 +145,19 @@ impl Objective for AeCm {
         let part = context.slice.len() as f64 / context.pairs as f64;
         let means = self.module.means(leaves);
         let gram = means.clone().matmul(means.transpose());
-        let third = (gram.clone() - identity(self.clusters, &gram)).square().sum() * (self.parameters.lambda * part);
+        let gap = gram.clone() - identity(self.clusters, &gram);
+        let gap = if self.parameters.absolute { gap.abs() } else { gap.square() };
+        let third = gap.sum() * (self.parameters.lambda * part);
         let fourth = self.module.prior(gamma, self.parameters.alpha, context);
         reconstruction + first + second + third + fourth
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
-        self.module.seat(&self.layout, parameters, seating.embeddings, rng);
+        let clusters = self.clusters as f32;
+        let rms = |centroids: &[f32]| (centroids.iter().map(|v| v * v).sum::<f32>() / clusters).sqrt();
+        let unit = |centroids: &[f32]| if self.parameters.scaled { rms(centroids).max(1e-6).recip() } else { 1.0 };
+        let factor = self.module.seat_scaled(&self.layout, parameters, seating.embeddings, rng, unit);
+        self.autoencoder.scale_code(&self.layout, parameters, factor);
     }
 
     fn renumber(&self, parameters: &mut [f32], order: &[usize]) {

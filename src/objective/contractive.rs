@@ -203,7 +203,7 @@ impl Objective for ContractiveFocal {
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
-        self.student.seat(&self.layout, parameters, seating.embeddings, rng);
+        self.student.seat_to_scale(&self.layout, parameters, &self.autoencoder, seating.embeddings, rng);
     }
 
     fn settle(&self, parameters: &mut [f32], context: &Context<'_>) {

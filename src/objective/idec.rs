@@ -16,6 +16,8 @@ use crate::network::{Activation, AdamSettings, Layout, Tensor};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdecParameters {
+    /// x
+    pub scaled: bool,
     /// Weight of the divergence between assignments and their sharpened targets.
     pub gamma: f64,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
@@ -24,7 +26,7 @@ pub struct IdecParameters {
 
 impl Default for IdecParameters {
     fn default() -> Self {
-        Self { gamma: 0.1, pretraining: 0.6 }
+        Self { scaled: true, gamma: 0.1, pretraining: 0.6 }
     }
 }
 
@@ -116,7 +118,8 @@ impl Objective for Idec {
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
-        self.student.seat(&self.layout, parameters, seating.embeddings, rng);
+        if !self.parameters.scaled { return self.student.seat(&self.layout, parameters, seating.embeddings, rng); }
+        self.student.seat_to_scale(&self.layout, parameters, &self.autoencoder, seating.embeddings, rng);
     }
 
     fn settle(&self, parameters: &mut [f32], context: &Context<'_>) {

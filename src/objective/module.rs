@@ -86,12 +86,26 @@ impl ClusteringModule {
     }
 
     /// Puts the centroids where k-means finds them in `rows`, `[rows, width]`, and `W, b` at the responsibilities of an
-    /// isotropic mixture around them. Returns the centroids.
-    pub fn seat(&self, layout: &Layout, parameters: &mut [f32], rows: &[f32], rng: &mut ChaCha8Rng) -> Vec<f32> {
-        let solution = kmeans::fit(rows, self.width, self.clusters, RESTARTS, rng);
-        let variance = solution.inertia / (rows.len().max(1)) as f64;
+    /// isotropic mixture around them.
+    pub fn seat(&self, layout: &Layout, parameters: &mut [f32], rows: &[f32], rng: &mut ChaCha8Rng) {
+        self.seat_scaled(layout, parameters, rows, rng, |_| 1.0);
+    }
+
+    /// Like [`seat`](Self::seat) for rows that will be multiplied by a factor made from the centroids, which it returns.
+    pub fn seat_scaled(
+        &self,
+        layout: &Layout,
+        parameters: &mut [f32],
+        rows: &[f32],
+        rng: &mut ChaCha8Rng,
+        factor: impl Fn(&[f32]) -> f32,
+    ) -> f32 {
+        let mut solution = kmeans::fit(rows, self.width, self.clusters, RESTARTS, rng);
+        let factor = factor(&solution.centroids);
+        solution.centroids.iter_mut().for_each(|value| *value *= factor);
+        let variance = solution.inertia * f64::from(factor * factor) / rows.len().max(1) as f64;
         self.place(layout, parameters, &solution.centroids, variance);
-        solution.centroids
+        factor
     }
 
     /// Sets the centroids and the responsibilities of an isotropic mixture of this variance around them.

@@ -3,7 +3,7 @@
 use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Context, Inference, permute_rows};
+use super::{Autoencoder, Context, Inference, permute_rows};
 use crate::network::{Device, Init, Layout, Tensor, matrix, values};
 use crate::stats::kmeans;
 
@@ -11,6 +11,8 @@ use crate::stats::kmeans;
 const KEEP: f32 = 0.99;
 /// Shares count at least this much, in units of an even share, so that an empty cluster draws with finite force.
 const LEAST_SHARE: f32 = 1e-3;
+/// A code that varies less than this is not scaled up.
+const LEAST_VARIANCE: f64 = 1e-9;
 /// Starts of k-means when centroids are seated.
 const RESTARTS: usize = 20;
 
@@ -97,12 +99,36 @@ impl Student {
 
     /// Puts centroids where k-means finds them, the best of 20 starts, and the shares at what rows are then assigned.
     pub fn seat(&self, layout: &Layout, parameters: &mut [f32], embeddings: &[f32], rng: &mut ChaCha8Rng) {
-        let solution = kmeans::fit(embeddings, self.embedding, self.clusters, RESTARTS, rng);
-        layout.part_mut(parameters, self.centroids).copy_from_slice(&solution.centroids);
+        let centroids = kmeans::fit(embeddings, self.embedding, self.clusters, RESTARTS, rng).centroids;
+        self.place(layout, parameters, embeddings, &centroids);
+    }
+
+    /// Like [`seat`](Self::seat), and brings the code to the scale of the kernel without changing what is reconstructed: a
+    /// dimension of it then has variance 1 around the row's own centroid. On a code of small scale all assignments are alike,
+    /// and sharpening them gives one cluster nearly everything.
+    pub fn seat_to_scale(
+        &self,
+        layout: &Layout,
+        parameters: &mut [f32],
+        autoencoder: &Autoencoder,
+        embeddings: &[f32],
+        rng: &mut ChaCha8Rng,
+    ) {
+        let mut solution = kmeans::fit(embeddings, self.embedding, self.clusters, RESTARTS, rng);
+        let variance = solution.inertia / embeddings.len().max(1) as f64;
+        let factor = if variance > LEAST_VARIANCE { variance.sqrt().recip() as f32 } else { 1.0 };
+        let scaled: Vec<f32> = embeddings.iter().map(|value| value * factor).collect();
+        solution.centroids.iter_mut().for_each(|value| *value *= factor);
+        autoencoder.scale_code(layout, parameters, factor);
+        self.place(layout, parameters, &scaled, &solution.centroids);
+    }
+
+    fn place(&self, layout: &Layout, parameters: &mut [f32], embeddings: &[f32], centroids: &[f32]) {
+        layout.part_mut(parameters, self.centroids).copy_from_slice(centroids);
         let mut logs = Vec::with_capacity(embeddings.len() / self.embedding * self.clusters);
         for row in embeddings.chunks_exact(self.embedding) {
             let start = logs.len();
-            for centroid in solution.centroids.chunks_exact(self.embedding) {
+            for centroid in centroids.chunks_exact(self.embedding) {
                 let squared: f32 = row.iter().zip(centroid).map(|(z, c)| (z - c) * (z - c)).sum();
                 logs.push(-squared.ln_1p());
             }

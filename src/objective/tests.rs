@@ -1,3 +1,5 @@
+mod hostile;
+
 use rand::Rng;
 
 use super::*;
