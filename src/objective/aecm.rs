@@ -22,17 +22,15 @@ pub struct AeCmParameters {
     pub lambda: f64,
     /// Dirichlet prior on the mean responsibilities: above 1 keeps every cluster alive, 1 is off.
     pub alpha: f64,
-    /// x
+    /// Whether the code is scaled when centroids are seated, so that these have length 1 on average.
     pub scaled: bool,
-    /// x
-    pub absolute: bool,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
 }
 
 impl Default for AeCmParameters {
     fn default() -> Self {
-        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, scaled: true, absolute: false, pretraining: 0.6 }
+        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, scaled: true, pretraining: 0.6 }
     }
 }
 
@@ -63,8 +61,9 @@ impl Parameters for AeCmParameters {
 /// `ḡ` is that of the whole batch, all workers' rows; the loss is therefore the same on any number of workers.
 ///
 /// Differences from the paper: `W, b` are seated as the responsibilities of an isotropic mixture around the k-means centroids
-/// (the authors use the pseudo-inverse of the centroids), and weights are averaged continuously by the learner's teacher
-/// instead of over one extra epoch.
+/// (the authors use the pseudo-inverse of the centroids); if `scaled`, encoder and decoder are changed together before the
+/// first step of clustering so that these centroids have length 1 on average, which the third and fourth term want, and the
+/// reconstruction stays as it was; weights are averaged continuously by the learner's teacher instead of over one extra epoch.
 #[derive(Clone, Debug)]
 pub struct AeCm {
     parameters: AeCmParameters,
@@ -146,8 +145,7 @@ impl Objective for AeCm {
         let means = self.module.means(leaves);
         let gram = means.clone().matmul(means.transpose());
         let gap = gram.clone() - identity(self.clusters, &gram);
-        let gap = if self.parameters.absolute { gap.abs() } else { gap.square() };
-        let third = gap.sum() * (self.parameters.lambda * part);
+        let third = gap.square().sum() * (self.parameters.lambda * part);
         let fourth = self.module.prior(gamma, self.parameters.alpha, context);
         reconstruction + first + second + third + fourth
     }

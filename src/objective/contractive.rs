@@ -49,6 +49,8 @@ pub struct ContractiveFocalParameters {
     pub ramp: f64,
     /// What assignments are pulled to.
     pub targets: PseudoTargets,
+    /// Whether the code is brought to the scale of the kernel when centroids are seated.
+    pub scaled: bool,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
 }
@@ -62,6 +64,7 @@ impl Default for ContractiveFocalParameters {
             focus: 2.0,
             ramp: 0.5,
             targets: PseudoTargets::Soft,
+            scaled: false,
             pretraining: 0.6,
         }
     }
@@ -203,7 +206,11 @@ impl Objective for ContractiveFocal {
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
-        self.student.seat_to_scale(&self.layout, parameters, &self.autoencoder, seating.embeddings, rng);
+        if self.parameters.scaled {
+            self.student.seat_to_scale(&self.layout, parameters, &self.autoencoder, seating.embeddings, rng);
+        } else {
+            self.student.seat(&self.layout, parameters, seating.embeddings, rng);
+        }
     }
 
     fn settle(&self, parameters: &mut [f32], context: &Context<'_>) {

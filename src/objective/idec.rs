@@ -16,17 +16,17 @@ use crate::network::{Activation, AdamSettings, Layout, Tensor};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdecParameters {
-    /// x
-    pub scaled: bool,
     /// Weight of the divergence between assignments and their sharpened targets.
     pub gamma: f64,
+    /// Whether the code is brought to the scale of the kernel when centroids are seated.
+    pub scaled: bool,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
 }
 
 impl Default for IdecParameters {
     fn default() -> Self {
-        Self { scaled: true, gamma: 0.1, pretraining: 0.6 }
+        Self { gamma: 0.1, scaled: false, pretraining: 0.6 }
     }
 }
 
@@ -118,8 +118,11 @@ impl Objective for Idec {
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
-        if !self.parameters.scaled { return self.student.seat(&self.layout, parameters, seating.embeddings, rng); }
-        self.student.seat_to_scale(&self.layout, parameters, &self.autoencoder, seating.embeddings, rng);
+        if self.parameters.scaled {
+            self.student.seat_to_scale(&self.layout, parameters, &self.autoencoder, seating.embeddings, rng);
+        } else {
+            self.student.seat(&self.layout, parameters, seating.embeddings, rng);
+        }
     }
 
     fn settle(&self, parameters: &mut [f32], context: &Context<'_>) {

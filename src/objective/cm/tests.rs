@@ -55,6 +55,7 @@ fn the_loss_is_the_sum_of_the_three_terms() {
         device_prices: &[],
         target: &[0.25; CLUSTERS],
         strength: 1.0,
+        constraints: &[],
         stage: Stage::Clustering,
         progress: 0.0,
         parameters: &parameters,

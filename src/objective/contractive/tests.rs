@@ -33,6 +33,7 @@ fn learn(objective: &dyn Objective, parameters: &[f32], stage: Stage, seed: u64)
         device_prices: &[],
         target: &[1.0 / 3.0; 3],
         strength: 1.0,
+        constraints: &[],
         stage,
         progress: 0.25,
         parameters,

@@ -19,6 +19,7 @@ fn context<'a>(evidence: &'a [f32], parameters: &'a [f32]) -> Context<'a> {
         device_prices: &[],
         target: &[0.25; CLUSTERS],
         strength: 1.0,
+        constraints: &[],
         stage: Stage::Clustering,
         progress: 1.0,
         parameters,

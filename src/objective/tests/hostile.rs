@@ -34,7 +34,8 @@ fn train(objective: &dyn Objective, rows: &[f32]) -> Vec<f32> {
     for step in 0..24 {
         if step == 8 {
             let matrices = objective.layout().tensors(&parameters, &plain);
-            let embeddings = values(objective.infer(&matrices, matrix(rows.to_vec(), COUNT, FEATURES, &plain)).embedding);
+            let embeddings =
+                values(objective.infer(&matrices, matrix(rows.to_vec(), COUNT, FEATURES, &plain)).embedding);
             let seating = Seating { rows, embeddings: &embeddings, device: &plain };
             objective.seat(&mut parameters, &seating, &mut stream(4, "seat", 0));
         }
@@ -51,6 +52,7 @@ fn train(objective: &dyn Objective, rows: &[f32]) -> Vec<f32> {
             device_prices: &[0.0; COUNT * CLUSTERS],
             target: &vec![1.0 / objective.clusters() as f32; objective.clusters()],
             strength: 1.0,
+            constraints: &[],
             stage: if step < 8 { Stage::Pretraining } else { Stage::Clustering },
             progress: step.saturating_sub(8) as f64 / 16.0,
             parameters: &before,
