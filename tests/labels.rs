@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use common::{PIPELINE, Reading, Scene, WINDOWS, blocks, columns, integers, write_columns};
+use evenkeel::objective::Method;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -31,10 +32,11 @@ fn shuffled(rows: &[Reading]) -> Vec<Reading> {
 #[test]
 fn shuffled_labels_change_nothing_but_the_label_column() {
     let rows = blocks(1200, 4);
-    for objective in ["model.objective=even", "model.objective=ae-cm", "model.objective=balanced"] {
+    for name in Method::NAMES {
+        let objective = format!("model.objective={name}");
         for workers in ["pipeline.workers=1", "pipeline.workers=2"] {
-            let truth = run(PIPELINE, &rows, &[objective, workers]);
-            let lie = run(PIPELINE, &shuffled(&rows), &[objective, workers]);
+            let truth = run(PIPELINE, &rows, &[&objective, workers]);
+            let lie = run(PIPELINE, &shuffled(&rows), &[&objective, workers]);
             let (truth_rows, lie_rows) = (truth.assignments(), lie.assignments());
             assert_ne!(integers(&truth_rows, "label"), integers(&lie_rows, "label"));
             assert_eq!(without_label(&truth_rows), without_label(&lie_rows));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
 
 use super::meeting::{Meeting, Seat};
 use super::pairs::PairStore;
@@ -77,11 +78,14 @@ fn share(
     let mut pairs = PairStore::clone(&plan.pairs);
     let schedule = objective.schedule();
     let [(_, pretraining), ..] = schedule.stages(plan.steps);
+    let seated = |trained: Trained, rng: &mut ChaCha8Rng| {
+        let picked = sample(rng, pool.len(), pool.len().min(schedule.seating_rows));
+        let rows: Vec<Item> = picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect();
+        Trained::new(objective, bench.seat(trained.parameters, &rows, scaler, rng))
+    };
     for step in 0..plan.steps {
-        if step > 0 && step == pretraining.end {
-            let picked = sample(&mut rng, pool.len(), pool.len().min(schedule.seating_rows));
-            let rows: Vec<Item> = picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect();
-            trained = Trained::new(objective, bench.seat(trained.parameters, &rows, scaler, &mut rng));
+        if step == pretraining.end && (step > 0 || schedule.seats_first) {
+            trained = seated(trained, &mut rng);
         }
         let goal = Goal {
             target,
@@ -106,6 +110,9 @@ fn share(
         pairs.ascend(&batch.places, &agreements);
         trained.steps += 1;
         progress.store(step + 1, Ordering::Release);
+    }
+    if pretraining.end == plan.steps && plan.steps > 0 {
+        trained = seated(trained, &mut rng);
     }
     trained.parameters
 }

@@ -235,7 +235,7 @@ impl Workbench {
         let own = self.objective.evidence(&pass);
         let line = self.objective.evidence_width();
         let mut evidence = vec![0.0; 2 * batch.first.len() * line];
-        for ((place, _), row) in batch.rows(pairs.clone()).zip(own.chunks_exact(line)) {
+        for ((place, _), row) in batch.rows(pairs.clone()).zip(own.chunks_exact(line.max(1))) {
             evidence[place * line..(place + 1) * line].copy_from_slice(row);
         }
         (Halfway { pairs, leaves, pass }, evidence)

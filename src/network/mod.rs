@@ -7,6 +7,7 @@
 mod adam;
 mod device;
 mod error;
+mod jacobian;
 mod layout;
 mod perceptron;
 

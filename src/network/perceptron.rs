@@ -13,6 +13,17 @@ pub enum Activation {
     LeakyRelu(f64),
 }
 
+impl Activation {
+    /// The activation of each element.
+    #[must_use]
+    pub fn apply(self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Relu => activation::relu(x),
+            Self::LeakyRelu(slope) => activation::leaky_relu(x, slope),
+        }
+    }
+}
+
 /// A multi-layer perceptron whose last layer is linear.
 #[derive(Clone, Debug)]
 pub struct Perceptron {
@@ -40,6 +51,12 @@ impl Perceptron {
         &self.layers
     }
 
+    /// What stands between two layers.
+    #[must_use]
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
     /// Runs the rows through all layers.
     ///
     /// # Shapes
@@ -50,10 +67,7 @@ impl Perceptron {
         let mut x = rows;
         for (i, (weight, bias)) in self.layers.iter().enumerate() {
             if i > 0 {
-                x = match self.activation {
-                    Activation::Relu => activation::relu(x),
-                    Activation::LeakyRelu(slope) => activation::leaky_relu(x, slope),
-                };
+                x = self.activation.apply(x);
             }
             x = x.matmul(matrices[*weight].clone()) + matrices[*bias].clone();
         }

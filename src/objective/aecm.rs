@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Autoencoder, Check, Context, Disturbance, Inference, Objective, Parameters, Pass, Schedule, Seating, Second, Shape,
-    Stage, Views, permute_rows, squared_distances,
+    Autoencoder, Check, ClusteringModule, Context, Inference, Objective, Parameters, Pass, Schedule, Seating, Shape,
+    Stage, Views, squared_distances,
 };
-use crate::network::{Activation, AdamSettings, Init, Layout, Tensor, values};
-use crate::stats::kmeans;
+use crate::network::{Activation, AdamSettings, Layout, Tensor, matrix, values};
 
 /// `[objective]` of `objective = "ae-cm"`: the authors' normalised-loss recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,13 +22,15 @@ pub struct AeCmParameters {
     pub lambda: f64,
     /// Dirichlet prior on the mean responsibilities: above 1 keeps every cluster alive, 1 is off.
     pub alpha: f64,
+    /// Whether the code is scaled when centroids are seated, so that these have length 1 on average.
+    pub scaled: bool,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
 }
 
 impl Default for AeCmParameters {
     fn default() -> Self {
-        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, pretraining: 0.6 }
+        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, scaled: true, pretraining: 0.6 }
     }
 }
 
@@ -61,17 +61,15 @@ impl Parameters for AeCmParameters {
 /// `ḡ` is that of the whole batch, all workers' rows; the loss is therefore the same on any number of workers.
 ///
 /// Differences from the paper: `W, b` are seated as the responsibilities of an isotropic mixture around the k-means centroids
-/// (the authors use the pseudo-inverse of the centroids), and weights are averaged continuously by the learner's teacher
-/// instead of over one extra epoch.
+/// (the authors use the pseudo-inverse of the centroids); if `scaled`, encoder and decoder are changed together before the
+/// first step of clustering so that these centroids have length 1 on average, which the third and fourth term want, and the
+/// reconstruction stays as it was; weights are averaged continuously by the learner's teacher instead of over one extra epoch.
 #[derive(Clone, Debug)]
 pub struct AeCm {
     parameters: AeCmParameters,
     layout: Layout,
     autoencoder: Autoencoder,
-    weight: usize,
-    bias: usize,
-    centroids: usize,
-    offset: usize,
+    module: ClusteringModule,
     clusters: usize,
     embedding: usize,
 }
@@ -83,26 +81,15 @@ impl AeCm {
         let mut layout = Layout::default();
         let (clusters, embedding) = (shape.clusters, shape.embedding);
         let autoencoder = Autoencoder::new(&mut layout, shape, Activation::LeakyRelu(0.2));
-        let weight = layout.push(embedding, clusters, Init::Glorot);
-        let bias = layout.push(1, clusters, Init::Zeros);
-        let centroids = layout.push(clusters, embedding, Init::Glorot);
-        let offset = layout.push(1, embedding, Init::Zeros);
-        Self { parameters, layout, autoencoder, weight, bias, centroids, offset, clusters, embedding }
-    }
-
-    pub(super) fn logits(&self, matrices: &[Tensor<2>], embedding: Tensor<2>) -> Tensor<2> {
-        embedding.matmul(matrices[self.weight].clone()) + matrices[self.bias].clone()
-    }
-
-    fn means(&self, matrices: &[Tensor<2>]) -> Tensor<2> {
-        matrices[self.centroids].clone() + matrices[self.offset].clone()
+        let module = ClusteringModule::new(&mut layout, clusters, embedding);
+        Self { parameters, layout, autoencoder, module, clusters, embedding }
     }
 }
 
 /// `1` on the diagonal.
 fn identity(size: usize, like: &Tensor<2>) -> Tensor<2> {
     let values = (0..size * size).map(|i| if i % (size + 1) == 0 { 1.0 } else { 0.0 }).collect();
-    crate::network::matrix(values, size, size, &like.device())
+    matrix(values, size, size, &like.device())
 }
 
 impl Objective for AeCm {
@@ -115,7 +102,7 @@ impl Objective for AeCm {
     }
 
     fn views(&self) -> Views {
-        Views { second: Second::Other, disturbances: [Disturbance::default(); 2] }
+        Views::PLAIN
     }
 
     fn adam(&self) -> AdamSettings {
@@ -128,14 +115,13 @@ impl Objective for AeCm {
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {
         let embedding = self.autoencoder.encode(matrices, rows);
-        let means = self.means(matrices);
-        let distances = squared_distances(embedding.clone(), means).sqrt();
-        Inference { scores: self.logits(matrices, embedding.clone()), embedding, distances }
+        let distances = squared_distances(embedding.clone(), self.module.means(matrices)).sqrt();
+        Inference { scores: self.module.logits(matrices, embedding.clone()), embedding, distances }
     }
 
     fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, _seeds: &[u64]) -> Pass {
         let embedding = self.autoencoder.encode(leaves, rows.clone());
-        let head = activation::softmax(self.logits(leaves, embedding.clone()), 1);
+        let head = self.module.responsibilities(leaves, embedding.clone());
         Pass { input: rows, embedding, head, extra: Vec::new() }
     }
 
@@ -151,49 +137,28 @@ impl Objective for AeCm {
         }
         let gamma = pass.head.clone();
         let per_code = 1.0 / (rows * self.embedding as f64);
-        let pulled = gamma.clone().matmul(leaves[self.centroids].clone()) + leaves[self.offset].clone();
+        let pulled = self.module.reconstruct(leaves, gamma.clone());
         let first = (pass.embedding.clone() - pulled).square().sum() * per_code;
         let second = (gamma.clone() * (-gamma.clone() + 1.0)).sum() * per_code;
         // This slice's part of a term that belongs to the whole batch.
         let part = context.slice.len() as f64 / context.pairs as f64;
-        let means = self.means(leaves);
+        let means = self.module.means(leaves);
         let gram = means.clone().matmul(means.transpose());
-        let third = (gram.clone() - identity(self.clusters, &gram)).square().sum() * (self.parameters.lambda * part);
-        // d/dγ of Σ_k (1-α) ln ḡ_k is (1-α)/(B·ḡ_k): linear in the slice once ḡ of the whole batch is known.
-        let slopes: Vec<f32> = (0..self.clusters)
-            .map(|k| {
-                let mass: f64 = context.evidence.iter().skip(k).step_by(self.clusters).map(|g| f64::from(*g)).sum();
-                ((1.0 - self.parameters.alpha) / (mass + rows * 1e-10)) as f32
-            })
-            .collect();
-        let fourth = (gamma * crate::network::matrix(slopes, 1, self.clusters, &gram.device())).sum();
+        let gap = gram.clone() - identity(self.clusters, &gram);
+        let third = gap.square().sum() * (self.parameters.lambda * part);
+        let fourth = self.module.prior(gamma, self.parameters.alpha, context);
         reconstruction + first + second + third + fourth
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
-        let embeddings = seating.embeddings;
-        let width = self.embedding;
-        let solution = kmeans::fit(embeddings, width, self.clusters, 20, rng);
-        let variance = solution.inertia / (embeddings.len().max(1)) as f64;
-        let sharpness = (1.0 / variance.max(1e-6)) as f32;
-        let (mut weight, mut bias) = (vec![0.0; width * self.clusters], vec![0.0; self.clusters]);
-        for (k, centroid) in solution.centroids.chunks_exact(width).enumerate() {
-            for (d, value) in centroid.iter().enumerate() {
-                weight[d * self.clusters + k] = sharpness * value;
-            }
-            bias[k] = -0.5 * sharpness * centroid.iter().map(|v| v * v).sum::<f32>();
-        }
-        self.layout.part_mut(parameters, self.centroids).copy_from_slice(&solution.centroids);
-        self.layout.part_mut(parameters, self.offset).fill(0.0);
-        self.layout.part_mut(parameters, self.weight).copy_from_slice(&weight);
-        self.layout.part_mut(parameters, self.bias).copy_from_slice(&bias);
+        let clusters = self.clusters as f32;
+        let rms = |centroids: &[f32]| (centroids.iter().map(|v| v * v).sum::<f32>() / clusters).sqrt();
+        let unit = |centroids: &[f32]| if self.parameters.scaled { rms(centroids).max(1e-6).recip() } else { 1.0 };
+        let factor = self.module.seat_scaled(&self.layout, parameters, seating.embeddings, rng, unit);
+        self.autoencoder.scale_code(&self.layout, parameters, factor);
     }
 
     fn renumber(&self, parameters: &mut [f32], order: &[usize]) {
-        permute_rows(self.layout.part_mut(parameters, self.centroids), self.embedding, order);
-        permute_rows(self.layout.part_mut(parameters, self.bias), 1, order);
-        for row in self.layout.part_mut(parameters, self.weight).chunks_exact_mut(self.clusters) {
-            permute_rows(row, 1, order);
-        }
+        self.module.renumber(&self.layout, parameters, order);
     }
 }

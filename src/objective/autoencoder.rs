@@ -40,6 +40,22 @@ impl Autoencoder {
         self.decoder.forward(matrices, codes)
     }
 
+    /// Multiplies the code by `factor` without changing what is reconstructed.
+    pub fn scale_code(&self, layout: &Layout, parameters: &mut [f32], factor: f32) {
+        if let Some((weight, bias)) = self.encoder.layers().last() {
+            layout.part_mut(parameters, *weight).iter_mut().for_each(|value| *value *= factor);
+            layout.part_mut(parameters, *bias).iter_mut().for_each(|value| *value *= factor);
+        }
+        if let Some((weight, _)) = self.decoder.layers().first() {
+            layout.part_mut(parameters, *weight).iter_mut().for_each(|value| *value /= factor);
+        }
+    }
+
+    /// The slots of all matrices, the encoder's first.
+    pub fn slots(&self) -> impl Iterator<Item = usize> {
+        self.encoder.layers().iter().chain(self.decoder.layers()).flat_map(|(weight, bias)| [*weight, *bias])
+    }
+
     /// The slice's part of the mean squared error of the reconstruction over all entries of the batch:
     ///
     /// ```text

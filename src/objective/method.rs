@@ -7,7 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AeCmParameters, BalancedParameters, DvaeParameters, EvenParameters, Objective, VadeParameters};
+use super::{
+    AeCmParameters, AutoencoderKMeansParameters, AutoencoderMixtureParameters, BalancedParameters, CmParameters,
+    ContractiveFocalParameters, DvaeParameters, EvenParameters, IdecParameters, KDaeParameters, Objective,
+    VadeParameters,
+};
 
 /// The size of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,4 +163,16 @@ methods! {
     Dvae(DvaeParameters),
     /// Jiang et al. 2017.
     Vade(VadeParameters),
+    /// The clustering module of Boubekki et al. 2021 on the inputs.
+    Cm(CmParameters),
+    /// Our reading of the abstract of Cai et al. 2022.
+    ContractiveFocal(ContractiveFocalParameters),
+    /// Guo et al. 2017.
+    Idec(IdecParameters),
+    /// Opochinsky et al. 2020.
+    KDae(KDaeParameters),
+    /// An autoencoder, then k-means.
+    AutoencoderKMeans(AutoencoderKMeansParameters),
+    /// An autoencoder, then a mixture.
+    AutoencoderMixture(AutoencoderMixtureParameters),
 }

@@ -6,12 +6,19 @@
 
 mod aecm;
 mod autoencoder;
+mod autoencoder_kmeans;
+mod autoencoder_mixture;
 mod balanced;
+mod cm;
 mod constraint;
+mod contractive;
 mod draws;
 mod dvae;
 mod even;
+mod idec;
+mod kdae;
 mod method;
+mod module;
 mod schedule;
 mod similarity;
 mod student;
@@ -22,11 +29,18 @@ use std::ops::Range;
 
 pub use aecm::{AeCm, AeCmParameters};
 pub use autoencoder::Autoencoder;
+pub use autoencoder_kmeans::{AutoencoderKMeans, AutoencoderKMeansParameters};
+pub use autoencoder_mixture::{AutoencoderMixture, AutoencoderMixtureParameters};
 pub use balanced::{Balanced, BalancedParameters};
+pub use cm::{Cm, CmParameters, Start};
 pub use constraint::{Constraint, Link};
+pub use contractive::{ContractiveFocal, ContractiveFocalParameters, Jacobian, PseudoTargets};
 pub use dvae::{Dvae, DvaeParameters};
 pub use even::{Even, EvenParameters};
+pub use idec::{Idec, IdecParameters};
+pub use kdae::{KDae, KDaeParameters};
 pub use method::{Check, Method, Parameters, Shape, Visitor};
+pub use module::ClusteringModule;
 use rand_chacha::ChaCha8Rng;
 pub use schedule::{Decay, Schedule, Stage};
 pub use similarity::SimilarityNorm;
@@ -87,6 +101,16 @@ pub struct Context<'a> {
     pub parameters: &'a [f32],
 }
 
+impl Context<'_> {
+    /// The lines of evidence of this pass's own rows: `[2·slice, width]`, constants of the step.
+    #[must_use]
+    pub fn own_evidence(&self, width: usize) -> Vec<f32> {
+        let (slice, pairs) = (self.slice.clone(), self.pairs);
+        let halves = [slice.start..slice.end, pairs + slice.start..pairs + slice.end];
+        halves.into_iter().flat_map(|half| &self.evidence[half.start * width..half.end * width]).copied().collect()
+    }
+}
+
 /// What the second half of a batch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Second {
@@ -114,6 +138,11 @@ pub struct Views {
     pub second: Second,
     /// What is done to first and second views.
     pub disturbances: [Disturbance; 2],
+}
+
+impl Views {
+    /// Rows as they are, each on its own.
+    pub const PLAIN: Self = Self { second: Second::Other, disturbances: [Disturbance { jitter: 0.0, mask: 0.0 }; 2] };
 }
 
 /// Rows that clusters are seated on.

@@ -32,8 +32,10 @@ pub enum Decay {
 /// When and how fast a method learns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
-    /// Share of a fresh fit's steps before clusters are seated; 0 if they are there from the start.
+    /// Share of a fresh fit's steps before clusters are seated; 0 if they are there from the start, 1 if seating is the end.
     pub pretraining: f64,
+    /// Whether clusters are seated before the first step if there is no pretraining.
+    pub seats_first: bool,
     /// Share of a fresh fit's steps, at its end, that refine.
     pub refining: f64,
     /// Pairs per step of a fresh fit: half the rows of a batch.
@@ -55,6 +57,7 @@ impl Default for Schedule {
     fn default() -> Self {
         Self {
             pretraining: 0.0,
+            seats_first: false,
             refining: 0.0,
             pairs: 128,
             rate: 1e-3,

@@ -3,14 +3,16 @@
 use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Context, Inference, permute_rows};
-use crate::network::{Init, Layout, Tensor, matrix, values};
+use super::{Autoencoder, Context, Inference, permute_rows};
+use crate::network::{Device, Init, Layout, Tensor, matrix, values};
 use crate::stats::kmeans;
 
 /// What the running shares keep of themselves at every step.
 const KEEP: f32 = 0.99;
 /// Shares count at least this much, in units of an even share, so that an empty cluster draws with finite force.
 const LEAST_SHARE: f32 = 1e-3;
+/// A code that varies less than this is not scaled up.
+const LEAST_VARIANCE: f64 = 1e-9;
 /// Starts of k-means when centroids are seated.
 const RESTARTS: usize = 20;
 
@@ -58,13 +60,15 @@ impl Student {
         activation::log_softmax(-squared.log1p(), 1)
     }
 
-    /// `p`, row-major, a constant of the step. `log_assignments` may carry a graph; none of it is used.
+    /// `p` of the pass's own rows, a constant of the step. The evidence must be `ln q`.
+    ///
+    /// # Shapes
+    /// - output: `[rows, clusters]`
     #[must_use]
-    pub fn target(&self, layout: &Layout, parameters: &[f32], log_assignments: &Tensor<2>) -> Tensor<2> {
-        let least = LEAST_SHARE / self.clusters as f32;
-        let shares: Vec<f32> = layout.part(parameters, self.shares).iter().map(|f| f.max(least).ln()).collect();
-        let shares = matrix(shares, 1, self.clusters, &log_assignments.device());
-        activation::softmax(log_assignments.clone().detach() * 2.0 - shares, 1)
+    pub fn target(&self, layout: &Layout, context: &Context<'_>, device: &Device) -> Tensor<2> {
+        let shares = layout.part(context.parameters, self.shares);
+        let target = sharpened(&context.own_evidence(self.clusters), shares);
+        matrix(target, 2 * context.slice.len(), self.clusters, device)
     }
 
     /// The slice's part of the Kullback-Leibler divergence of `q` from its target, averaged over the rows of the batch; the
@@ -95,12 +99,36 @@ impl Student {
 
     /// Puts centroids where k-means finds them, the best of 20 starts, and the shares at what rows are then assigned.
     pub fn seat(&self, layout: &Layout, parameters: &mut [f32], embeddings: &[f32], rng: &mut ChaCha8Rng) {
-        let solution = kmeans::fit(embeddings, self.embedding, self.clusters, RESTARTS, rng);
-        layout.part_mut(parameters, self.centroids).copy_from_slice(&solution.centroids);
+        let centroids = kmeans::fit(embeddings, self.embedding, self.clusters, RESTARTS, rng).centroids;
+        self.place(layout, parameters, embeddings, &centroids);
+    }
+
+    /// Like [`seat`](Self::seat), and brings the code to the scale of the kernel without changing what is reconstructed: a
+    /// dimension of it then has variance 1 around the row's own centroid. On a code of small scale all assignments are alike,
+    /// and sharpening them gives one cluster nearly everything.
+    pub fn seat_to_scale(
+        &self,
+        layout: &Layout,
+        parameters: &mut [f32],
+        autoencoder: &Autoencoder,
+        embeddings: &[f32],
+        rng: &mut ChaCha8Rng,
+    ) {
+        let mut solution = kmeans::fit(embeddings, self.embedding, self.clusters, RESTARTS, rng);
+        let variance = solution.inertia / embeddings.len().max(1) as f64;
+        let factor = if variance > LEAST_VARIANCE { variance.sqrt().recip() as f32 } else { 1.0 };
+        let scaled: Vec<f32> = embeddings.iter().map(|value| value * factor).collect();
+        solution.centroids.iter_mut().for_each(|value| *value *= factor);
+        autoencoder.scale_code(layout, parameters, factor);
+        self.place(layout, parameters, &scaled, &solution.centroids);
+    }
+
+    fn place(&self, layout: &Layout, parameters: &mut [f32], embeddings: &[f32], centroids: &[f32]) {
+        layout.part_mut(parameters, self.centroids).copy_from_slice(centroids);
         let mut logs = Vec::with_capacity(embeddings.len() / self.embedding * self.clusters);
         for row in embeddings.chunks_exact(self.embedding) {
             let start = logs.len();
-            for centroid in solution.centroids.chunks_exact(self.embedding) {
+            for centroid in centroids.chunks_exact(self.embedding) {
                 let squared: f32 = row.iter().zip(centroid).map(|(z, c)| (z - c) * (z - c)).sum();
                 logs.push(-squared.ln_1p());
             }
@@ -125,6 +153,21 @@ impl Student {
         permute_rows(layout.part_mut(parameters, self.centroids), self.embedding, order);
         permute_rows(layout.part_mut(parameters, self.shares), 1, order);
     }
+}
+
+/// Each row of `exp(logs)` squared, divided by the shares and scaled to sum to one.
+fn sharpened(logs: &[f32], shares: &[f32]) -> Vec<f32> {
+    let least = LEAST_SHARE / shares.len() as f32;
+    let mut sharp = Vec::with_capacity(logs.len());
+    for row in logs.chunks_exact(shares.len()) {
+        let start = sharp.len();
+        sharp.extend(row.iter().zip(shares).map(|(log, share)| 2.0 * log - share.max(least).ln()));
+        let top = sharp[start..].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        sharp[start..].iter_mut().for_each(|value| *value = (*value - top).exp());
+        let total: f32 = sharp[start..].iter().sum();
+        sharp[start..].iter_mut().for_each(|value| *value /= total);
+    }
+    sharp
 }
 
 /// `‖z_i - c_k‖²` through inner products, never below 0.
@@ -159,15 +202,14 @@ mod tests {
     fn assignments_and_targets_equal_the_formulas_in_double_precision() {
         let mut layout = Layout::default();
         let student = Student::new(&mut layout, 3, 2);
-        let mut parameters = layout.draw(&mut stream(1, "student", 0));
+        let parameters = layout.draw(&mut stream(1, "student", 0));
         let shares = [0.2f32, 0.7, 0.1];
-        layout.part_mut(&mut parameters, student.shares).copy_from_slice(&shares);
         let rows = [0.3f32, -0.4, 2.0, 1.0, -30.0, 50.0];
         let device = open(Backend::Flex).unwrap();
         let matrices = layout.tensors(&parameters, &device);
         let logs = student.log_assignments(&matrices, matrix(rows.to_vec(), 3, 2, &device));
-        let target = values(student.target(&layout, &parameters, &logs));
         let logs = values(logs);
+        let target = sharpened(&logs, &shares);
         let centroids = layout.part(&parameters, student.centroids);
         for (i, row) in rows.chunks(2).enumerate() {
             let kernel: Vec<f64> = centroids
@@ -187,12 +229,11 @@ mod tests {
     fn rows_far_from_everything_and_dead_clusters_stay_finite() {
         let mut layout = Layout::default();
         let student = Student::new(&mut layout, 3, 2);
-        let mut parameters = layout.draw(&mut stream(2, "student", 0));
-        layout.part_mut(&mut parameters, student.shares).copy_from_slice(&[0.0, 1.0, 0.0]);
+        let parameters = layout.draw(&mut stream(2, "student", 0));
         let device = open(Backend::Flex).unwrap().autodiff();
         let leaves = layout.leaves(&parameters, &device);
         let logs = student.log_assignments(&leaves, matrix(vec![1e15, -1e15, 0.0, 0.0, 3.0, 1e9], 3, 2, &device));
-        let target = student.target(&layout, &parameters, &logs);
+        let target = matrix(sharpened(&values(logs.clone().inner()), &[0.0, 1.0, 0.0]), 3, 3, &device);
         let gradient = layout.gradient(&(target * logs).sum(), &leaves);
         assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
     }
