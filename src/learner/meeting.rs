@@ -126,7 +126,7 @@ mod tests {
                 let _seat = breaks;
                 panic!("as intended by this test");
             });
-            (waits.join().is_err(), breaks.join().map(|()| ()).is_err())
+            (waits.join().is_err(), breaks.join().is_err())
         });
         assert_eq!(outcomes, (true, true));
     }
