@@ -7,6 +7,7 @@
 mod aecm;
 mod autoencoder;
 mod balanced;
+mod clusmatch;
 mod constraint;
 mod even;
 mod method;
@@ -18,6 +19,7 @@ use std::ops::Range;
 pub use aecm::{AeCm, AeCmParameters};
 pub use autoencoder::Autoencoder;
 pub use balanced::{Balanced, BalancedParameters};
+pub use clusmatch::{ClusMatch, ClusMatchParameters};
 pub use constraint::{Constraint, Link};
 pub use even::{Even, EvenParameters};
 pub use method::{Check, Method, Parameters, Shape, Visitor};
