@@ -45,6 +45,7 @@ fn settings(warmup_steps: usize) -> Settings {
     Settings {
         model: ModelParameters { clusters: 6, ..Default::default() },
         method: Method::Even(Default::default()),
+        refine: None,
         backend: Backend::Flex,
         balance: BalanceParameters::default(),
         learning: LearningParameters { refresh_steps: 0, warmup_steps, ..Default::default() },

@@ -6,7 +6,7 @@ use crate::data::{FeatureError, nearest};
 use crate::learner::{
     BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters, Target, half_life,
 };
-use crate::objective::Method;
+use crate::objective::{Check, Method};
 use crate::stats::drift::DriftParameterError;
 
 /// A rule that a configuration breaks.
@@ -125,11 +125,21 @@ pub enum Rule {
         /// What it may be.
         range: &'static str,
     },
-    /// Refinement.
-    #[error("`model.refine` \"clusmatch\" is known but not there yet; use \"none\"")]
-    RefineNotYet,
+    /// Parameters of a refinement that is off.
+    #[error("[refine] has no effect: set `model.refine` to \"clusmatch\" or remove the table")]
+    RefineOff,
+    /// A parameter of the refinement out of its range.
+    #[error("`refine.{key}` is {value}: it is {range}")]
+    RefineRange {
+        /// Its name.
+        key: &'static str,
+        /// As written.
+        value: f64,
+        /// What is allowed.
+        range: &'static str,
+    },
     /// A refinement nobody knows.
-    #[error("`model.refine` \"{0}\" is unknown; use \"none\"")]
+    #[error("`model.refine` \"{0}\" is unknown; use \"clusmatch\" or \"none\"")]
     UnknownRefine(String),
     /// A backend that this program was built without.
     #[error("`model.backend` \"{name}\" needs a build with the cargo feature `{name}`{hint}")]
@@ -249,6 +259,7 @@ impl Config {
         let mut broken = Vec::new();
         self.check_ends(&mut broken);
         check_model(&self.model, &mut broken);
+        self.check_refine(&mut broken);
         check_balance(&self.balance, self.model.clusters, &mut broken);
         check_learning(&self.learning, self.model.clusters, &mut broken);
         if self.learning.half_life.is_some() && self.features.time.is_empty() {
@@ -270,6 +281,20 @@ impl Config {
                 Ok(Plan::new(self, source, features, method))
             }
             _ => Err(Rules(broken)),
+        }
+    }
+
+    fn check_refine(&self, broken: &mut Vec<Rule>) {
+        match (self.model.refine.as_str(), &self.refine) {
+            ("none", Some(_)) => broken.push(Rule::RefineOff),
+            ("none", None) | ("clusmatch", None) => {}
+            ("clusmatch", Some(parameters)) => {
+                let mut check = Check::default();
+                parameters.check(&mut check);
+                let ranges = check.ranges.into_iter();
+                broken.extend(ranges.map(|(key, value, range)| Rule::RefineRange { key, value, range }));
+            }
+            (other, _) => broken.push(Rule::UnknownRefine(other.to_owned())),
         }
     }
 
@@ -314,11 +339,6 @@ fn check_model(model: &ModelParameters, broken: &mut Vec<Rule>) {
     if !Method::NAMES.contains(&objective) {
         let suggestion = nearest(objective, Method::NAMES.iter().copied());
         broken.push(Rule::UnknownObjective { name: objective.to_owned(), suggestion });
-    }
-    match model.refine.as_str() {
-        "none" => {}
-        "clusmatch" => broken.push(Rule::RefineNotYet),
-        other => broken.push(Rule::UnknownRefine(other.to_owned())),
     }
     match model.backend.as_str() {
         "flex" if cfg!(feature = "flex") => {}

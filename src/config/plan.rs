@@ -9,7 +9,7 @@ use crate::checkpoint::CheckpointParameters;
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::Features;
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters};
-use crate::objective::Method;
+use crate::objective::{ClusMatchParameters, Method};
 use crate::stats::drift::DriftParameters;
 
 /// A valid configuration with nothing left to be decided: paths, worker count and source are settled.
@@ -30,6 +30,9 @@ impl Plan {
     pub(super) fn new(mut config: Config, source: ParquetSourceParameters, features: Features, method: Method) -> Self {
         // The parameters are numbers: they can always be written.
         config.objective = method::table(&method).unwrap_or(config.objective);
+        if config.model.refine == "clusmatch" {
+            config.refine.get_or_insert_default();
+        }
         let run_dir =
             config.pipeline.run_dir.get_or_insert_with(|| Path::new("runs").join(&config.pipeline.name)).clone();
         let checkpoint_dir = config.checkpoint.dir.get_or_insert_with(|| run_dir.join("checkpoints")).clone();
@@ -99,6 +102,11 @@ impl Plan {
     /// The method that is learned, with its parameters.
     pub fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// How the model refines itself, if it does.
+    pub fn refine(&self) -> Option<&ClusMatchParameters> {
+        self.effective.refine.as_ref()
     }
 
     /// How easily a drift alarm is raised.

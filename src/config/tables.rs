@@ -9,7 +9,7 @@ use crate::checkpoint::CheckpointParameters;
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::FeatureParameters;
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters};
-use crate::objective::{Method, Parameters, Visitor};
+use crate::objective::{ClusMatchParameters, Method, Parameters, Visitor};
 use crate::stats::drift::DriftParameters;
 
 /// A pipeline file: parsed, not yet checked.
@@ -39,6 +39,9 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(schema_with = "objective")]
     pub objective: toml::Table,
+    /// How the model refines itself, where `model.refine` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refine: Option<ClusMatchParameters>,
     /// When a change counts as drift.
     #[serde(default)]
     pub drift: DriftParameters,

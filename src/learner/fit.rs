@@ -14,6 +14,7 @@ use super::sample::Sample;
 use super::scaler::Scaler;
 use super::settings::Settings;
 use super::trainer::{Batch, Goal, Item, Part, Trained, Workbench, device_prices};
+use crate::network::Adam;
 use crate::objective::Stage;
 use crate::stats::random::stream;
 
@@ -77,15 +78,26 @@ fn share(
     let mut trained = Trained::new(objective, objective.layout().draw(&mut stream(settings.seed, "network", number)));
     let mut pairs = PairStore::clone(&plan.pairs);
     let schedule = objective.schedule();
-    let [(_, pretraining), ..] = schedule.stages(plan.steps);
-    let seated = |trained: Trained, rng: &mut ChaCha8Rng| {
+    let [(_, pretraining), _, (_, refining)] = schedule.stages(plan.steps);
+    let pick = |rng: &mut ChaCha8Rng| -> Vec<Item> {
         let picked = sample(rng, pool.len(), pool.len().min(schedule.seating_rows));
-        let rows: Vec<Item> = picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect();
+        picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect()
+    };
+    let seated = |trained: Trained, rng: &mut ChaCha8Rng| {
+        let rows = pick(rng);
         Trained::new(objective, bench.seat(trained.parameters, &rows, scaler, rng))
     };
     for step in 0..plan.steps {
         if step == pretraining.end && (step > 0 || schedule.seats_first) {
             trained = seated(trained, &mut rng);
+        }
+        if refining.contains(&step) && (step - refining.start).is_multiple_of(schedule.review_steps) {
+            let rows = pick(&mut rng);
+            bench.review(&mut trained.parameters, &rows, scaler, &mut rng);
+        }
+        if step > 0 && step == refining.start {
+            // Moments of another loss say nothing about this one.
+            trained.adam = Adam::new(trained.parameters.len(), objective.adam());
         }
         let goal = Goal {
             target,
@@ -97,9 +109,12 @@ fn share(
             let logits = seat.sum(bench.device_logits(&trained, &groups, scaler, part));
             trained.prices = device_prices(&groups, &logits, target);
         }
-        let mut batch = Batch::draw(&[], pool, schedule.pairs, objective.views().second, &mut rng);
-        (batch.stage, batch.progress) = schedule.stage(step, plan.steps);
-        if batch.stage != Stage::Pretraining {
+        let (stage, stage_progress) = schedule.stage(step, plan.steps);
+        let second = bench.learning(stage).views().second;
+        let mut batch = Batch::draw(&[], pool, schedule.pairs, second, &mut rng);
+        (batch.stage, batch.progress) = (stage, stage_progress);
+        // Before there are clusters no pair can share one; a refinement needs two views of one row.
+        if stage == Stage::Clustering {
             batch.constrain(&pairs, settings.batch_share(), &mut rng);
         }
         let (halfway, evidence) = bench.forward(&trained, &batch, scaler, part);

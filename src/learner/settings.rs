@@ -7,7 +7,7 @@ use super::reservoir::Nearness;
 use super::supervision::Supervision;
 use crate::data::ScaleParameters;
 use crate::network::Backend;
-use crate::objective::{Method, Objective};
+use crate::objective::{ClusMatch, ClusMatchParameters, Method, Objective};
 use crate::stats::drift::DriftParameters;
 
 /// Checked parameters of a replica.
@@ -17,6 +17,8 @@ pub struct Settings {
     pub model: ModelParameters,
     /// The method that `model.objective` names.
     pub method: Method,
+    /// `[refine]`, where `model.refine` asks for it.
+    pub refine: Option<ClusMatchParameters>,
     /// What computes.
     pub backend: Backend,
     /// `[balance]`
@@ -41,7 +43,11 @@ impl Settings {
     /// The method for rows of `features` features.
     #[must_use]
     pub fn objective(&self, features: usize) -> Arc<dyn Objective> {
-        self.method.build(&self.model.shape(features))
+        let method = self.method.build(&self.model.shape(features));
+        match &self.refine {
+            Some(parameters) => Arc::new(ClusMatch::new(method, self.model.embedding, parameters.clone())),
+            None => method,
+        }
     }
 
     /// The shares that training balances towards, `observed` being those of recent rows.

@@ -8,7 +8,7 @@ use super::{BalanceParameters, half_life};
 use super::{Frozen, Learner, LearningParameters, ModelParameters, Nearness, Nursery, Part, PerKey, Settings};
 use crate::data::{Coordinates, Row, ScaleParameters};
 use crate::network::{Backend, open};
-use crate::objective::{AeCmParameters, BalancedParameters, EvenParameters, Link, Method};
+use crate::objective::{AeCmParameters, BalancedParameters, ClusMatchParameters, EvenParameters, Link, Method};
 use crate::replica::{Arrival, Assigned, Replica, ReplicaError, Step};
 use crate::stats::Contingency;
 use crate::stats::drift::DriftParameters;
@@ -20,6 +20,7 @@ fn settings(method: Method) -> Settings {
     Settings {
         model: ModelParameters { clusters: CLUSTERS, encoder: vec![32], embedding: 8, ..ModelParameters::default() },
         method,
+        refine: None,
         backend: Backend::Flex,
         balance: BalanceParameters::default(),
         learning: LearningParameters {
@@ -56,6 +57,12 @@ fn labelled(rows: Vec<Arrival>) -> Vec<Arrival> {
 
 fn even() -> Settings {
     settings(Method::Even(EvenParameters::default()))
+}
+
+/// Each kind of learning once.
+fn kinds() -> [Settings; 4] {
+    let refine = Some(ClusMatchParameters { horizon: 20.0, review_steps: 10, ..ClusMatchParameters::default() });
+    [even(), settings(Method::AeCm(AeCmParameters::default())), taught(), Settings { refine, ..even() }]
 }
 
 /// Blocks of 25 rows from one of three groups, four devices in turn; the true group is the series.
@@ -162,8 +169,18 @@ fn the_clustering_module_finds_them_through_the_same_seam() {
 }
 
 #[test]
+fn a_refined_model_still_finds_them() {
+    let [.., mut refined] = kinds();
+    // Refinement sharpens what a fit has found: the fits must have found the groups.
+    (refined.learning.warmup_steps, refined.learning.refresh_steps) = (300, 200);
+    let (_, assigned) = run(refined, 1, &arrivals(800));
+    let late = accuracy(&assigned[400..]);
+    assert!(late > 0.95, "{late} of the second half, {} of all", accuracy(&assigned));
+}
+
+#[test]
 fn replicas_are_bitwise_equal_and_agree_with_one_worker() {
-    for settings in [even(), settings(Method::AeCm(AeCmParameters::default())), taught()] {
+    for settings in kinds() {
         let rows = labelled(arrivals(600));
         let (_, alone) = run(settings.clone(), 1, &rows);
         for peers in [2, 3] {
@@ -250,7 +267,7 @@ fn equal_rows_give_finite_assignments() {
             extras: None,
         })
         .collect();
-    for settings in [even(), settings(Method::AeCm(AeCmParameters::default())), taught()] {
+    for settings in kinds() {
         let (_, assigned) = run(settings, 1, &rows);
         assert_eq!(assigned.len(), 300);
         assert!(assigned.iter().all(|row| row.confidence.is_finite() && row.distance.is_finite()));

@@ -217,23 +217,32 @@ impl Workbench {
     #[must_use]
     pub fn forward(&self, trained: &Trained, batch: &Batch, scaler: &Scaler, part: Part) -> (Halfway, Vec<f32>) {
         let pairs = part.of(batch.first.len());
-        let views = self.objective.views();
+        let objective = self.learning(batch.stage);
+        let views = objective.views();
+        let strengths = [1.0, self.objective.view_strength(&trained.parameters)];
         let width = scaler.width();
         let mut scaled = Vec::with_capacity(2 * pairs.len() * width);
+        let mut other = Vec::with_capacity(width);
         let mut seeds = Vec::with_capacity(2 * pairs.len());
         for (place, (row, key)) in batch.rows(pairs.clone()) {
             let start = scaled.len();
             scaler.scale(*key, &row.features, &mut scaled);
             let seed = mix(batch.seed ^ place as u64);
-            let disturbance = views.disturbances[usize::from(place >= batch.first.len())];
-            self.noise.disturb(&mut scaled[start..], seed, disturbance.jitter, disturbance.mask);
+            let view = usize::from(place >= batch.first.len());
+            let disturbance = views.disturbances[view].times(strengths[view]);
+            other.clear();
+            if disturbance.swap > 0.0 {
+                let (row, key) = &batch.first[(mix(seed) % batch.first.len() as u64) as usize];
+                scaler.scale(*key, &row.features, &mut other);
+            }
+            self.noise.disturb(&mut scaled[start..], seed, disturbance, &other);
             seeds.push(seed);
         }
         let device = self.device.clone().autodiff();
         let leaves = self.objective.layout().leaves(&trained.parameters, &device);
-        let pass = self.objective.forward(&leaves, matrix(scaled, 2 * pairs.len(), width, &device), &seeds);
-        let own = self.objective.evidence(&pass);
-        let line = self.objective.evidence_width();
+        let pass = objective.forward(&leaves, matrix(scaled, 2 * pairs.len(), width, &device), &seeds);
+        let own = objective.evidence(&pass);
+        let line = objective.evidence_width();
         let mut evidence = vec![0.0; 2 * batch.first.len() * line];
         for ((place, _), row) in batch.rows(pairs.clone()).zip(own.chunks_exact(line.max(1))) {
             evidence[place * line..(place + 1) * line].copy_from_slice(row);
@@ -257,7 +266,7 @@ impl Workbench {
         }
         let device_prices = self.device_prices_of(trained, batch, goal);
         let context = batch.context(goal, evidence, &device_prices, &trained.parameters, halfway.pairs.clone());
-        let loss = self.objective.loss(&halfway.leaves, &halfway.pass, &context);
+        let loss = self.learning(batch.stage).loss(&halfway.leaves, &halfway.pass, &context);
         layout.gradient(&loss, &halfway.leaves)
     }
 
@@ -292,18 +301,37 @@ impl Workbench {
         trained.adam.step(&mut trained.parameters, gradient, &self.objective.layout().rates(), rate);
         let context = batch.context(goal, evidence, &[], &before, 0..batch.first.len());
         self.objective.settle(&mut trained.parameters, &context);
-        if batch.constraints.is_empty() { Vec::new() } else { self.objective.agreements(&context) }
+        if batch.constraints.is_empty() { Vec::new() } else { self.learning(batch.stage).agreements(&context) }
     }
 
     /// The parameters with clusters put where `rows` are.
     #[must_use]
     pub fn seat(&self, mut parameters: Vec<f32>, rows: &[Item], scaler: &Scaler, rng: &mut ChaCha8Rng) -> Vec<f32> {
-        let scaled = self.matrix(rows, scaler, &self.device);
-        let matrices = self.objective.layout().tensors(&parameters, &self.device);
-        let embeddings = values(self.objective.infer(&matrices, scaled.clone()).embedding);
-        let seating = Seating { rows: &values(scaled), embeddings: &embeddings, device: &self.device };
+        let (rows, embeddings) = self.embeddings(&parameters, rows, scaler);
+        let seating = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
         self.objective.seat(&mut parameters, &seating, rng);
         parameters
+    }
+
+    /// Lets a refinement look at `rows`.
+    pub fn review(&self, parameters: &mut [f32], rows: &[Item], scaler: &Scaler, rng: &mut ChaCha8Rng) {
+        let (rows, embeddings) = self.embeddings(parameters, rows, scaler);
+        let seating = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
+        self.objective.review(parameters, &seating, rng);
+    }
+
+    /// Scaled rows and their embeddings.
+    fn embeddings(&self, parameters: &[f32], rows: &[Item], scaler: &Scaler) -> (Vec<f32>, Vec<f32>) {
+        let scaled = self.matrix(rows, scaler, &self.device);
+        let matrices = self.objective.layout().tensors(parameters, &self.device);
+        let embeddings = values(self.objective.infer(&matrices, scaled.clone()).embedding);
+        (values(scaled), embeddings)
+    }
+
+    /// The method that learns in `stage`.
+    #[must_use]
+    pub fn learning(&self, stage: Stage) -> &dyn Objective {
+        self.objective.in_stage(stage).unwrap_or(self.objective.as_ref())
     }
 
     /// Whether device prices are to be solved before the next step.

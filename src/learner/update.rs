@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::learner::Learner;
 use super::sample::Sample;
 use super::trainer::{Batch, Goal, Halfway, Item, Workbench, device_prices};
+use crate::objective::Stage;
 use crate::replica::{Arrival, ReplicaError, Step};
 use crate::stats::random::stream;
 
@@ -94,9 +95,13 @@ impl Learner {
                 let fresh: &[Sample] = if step == 0 { &chunk } else { &[] };
                 let replayed = learning.chunk_rows * learning.replay_ratio;
                 let rng = &mut stream(seed, "batch", number(step));
-                let second = online.bench.objective.views().second;
+                let stage = online.bench.objective.schedule().last_stage();
+                let second = online.bench.learning(stage).views().second;
                 let mut batch = Batch::draw(fresh, online.reservoir.anchors(), replayed, second, rng);
-                batch.constrain(&online.pairs, self.settings.batch_share(), rng);
+                batch.stage = stage;
+                if stage == Stage::Clustering {
+                    batch.constrain(&online.pairs, self.settings.batch_share(), rng);
+                }
                 let (halfway, evidence) = online.bench.forward(&online.trained, &batch, &online.scaler, self.part);
                 Ok((Phase::Backward { chunk, step, batch, halfway: Box::new(halfway) }, Some(Step::Exchange(evidence))))
             }

@@ -22,6 +22,8 @@ pub enum Init {
     Zeros,
     /// All the same.
     Constant(f32),
+    /// What another matrix was drawn as.
+    Like(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +58,17 @@ impl Layout {
     /// Adds a matrix of state: no gradient moves it, no average blurs it.
     pub fn push_state(&mut self, rows: usize, columns: usize, value: f32) -> usize {
         self.push_scaled(rows, columns, Init::Constant(value), 0.0)
+    }
+
+    /// Adds a copy of every matrix so far as state: an average of the network that is a part of the network. Its matrices
+    /// stand in the same order as the originals; returns the number of the first.
+    pub fn push_average(&mut self) -> usize {
+        let first = self.slots.len();
+        for original in 0..first {
+            let Slot { rows, columns, .. } = self.slots[original];
+            self.push_scaled(rows, columns, Init::Like(original), 0.0);
+        }
+        first
     }
 
     /// Stretches of parameters that learn equally fast, and how fast; 0 is state.
@@ -117,6 +130,10 @@ impl Layout {
                 }
                 Init::Zeros => values.extend(std::iter::repeat_n(0.0, count)),
                 Init::Constant(value) => values.extend(std::iter::repeat_n(value, count)),
+                Init::Like(original) => {
+                    let start = self.slots[original].start;
+                    values.extend_from_within(start..start + count);
+                }
             }
         }
         values
@@ -185,5 +202,22 @@ pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     match data.try_into_vec::<f32>() {
         Ok(values) => values,
         Err(_) => unreachable!("tensors of this crate are f32"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::random::stream;
+
+    #[test]
+    fn an_average_begins_as_the_network_and_no_gradient_moves_it() {
+        let mut layout = Layout::default();
+        layout.push(3, 2, Init::Glorot);
+        layout.push(1, 2, Init::Fan { inputs: 3 });
+        assert_eq!(layout.push_average(), 2);
+        let values = layout.draw(&mut stream(1, "layout", 0));
+        assert_eq!(values[..8], values[8..]);
+        assert_eq!(layout.rates(), [(0..8, 1.0), (8..16, 0.0)]);
     }
 }

@@ -134,7 +134,11 @@ impl Objective for Even {
     }
 
     fn views(&self) -> Views {
-        let disturbance = Disturbance { jitter: self.parameters.jitter as f32, mask: self.parameters.mask as f32 };
+        let disturbance = Disturbance {
+            jitter: self.parameters.jitter as f32,
+            mask: self.parameters.mask as f32,
+            ..Disturbance::default()
+        };
         Views { second: Second::Neighbour, disturbances: [disturbance; 2] }
     }
 

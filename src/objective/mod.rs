@@ -9,6 +9,7 @@ mod autoencoder;
 mod autoencoder_kmeans;
 mod autoencoder_mixture;
 mod balanced;
+mod clusmatch;
 mod cm;
 mod constraint;
 mod contractive;
@@ -32,6 +33,7 @@ pub use autoencoder::Autoencoder;
 pub use autoencoder_kmeans::{AutoencoderKMeans, AutoencoderKMeansParameters};
 pub use autoencoder_mixture::{AutoencoderMixture, AutoencoderMixtureParameters};
 pub use balanced::{Balanced, BalancedParameters};
+pub use clusmatch::{ClusMatch, ClusMatchParameters};
 pub use cm::{Cm, CmParameters, Start};
 pub use constraint::{Constraint, Link};
 pub use contractive::{ContractiveFocal, ContractiveFocalParameters, Jacobian, PseudoTargets};
@@ -129,6 +131,19 @@ pub struct Disturbance {
     pub jitter: f32,
     /// Each row drops its features with a probability drawn from `0..mask`.
     pub mask: f32,
+    /// Each row takes features of another row of the batch with a probability drawn from `0..swap`.
+    pub swap: f32,
+    /// Standard deviation of the factor around 1 that a row is multiplied by.
+    pub scale: f32,
+}
+
+impl Disturbance {
+    /// `strength` times as strong.
+    #[must_use]
+    pub fn times(self, strength: f32) -> Self {
+        let Self { jitter, mask, swap, scale } = self;
+        Self { jitter: jitter * strength, mask: mask * strength, swap: swap * strength, scale: scale * strength }
+    }
 }
 
 /// How views of a row are made.
@@ -142,10 +157,13 @@ pub struct Views {
 
 impl Views {
     /// Rows as they are, each on its own.
-    pub const PLAIN: Self = Self { second: Second::Other, disturbances: [Disturbance { jitter: 0.0, mask: 0.0 }; 2] };
+    pub const PLAIN: Self = Self {
+        second: Second::Other,
+        disturbances: [Disturbance { jitter: 0.0, scale: 0.0, mask: 0.0, swap: 0.0 }; 2],
+    };
 }
 
-/// Rows that clusters are seated on.
+/// Rows that clusters are seated on, or reviewed.
 #[derive(Clone, Debug)]
 pub struct Seating<'a> {
     /// Scaled rows: `[rows, features]`.
@@ -166,6 +184,15 @@ pub trait Objective: Send + Sync {
     fn clusters(&self) -> usize;
     /// How views are made.
     fn views(&self) -> Views;
+    /// The method that learns in `stage`, where that is not this one: a refinement lets the refined method go first. Its
+    /// matrices are the first ones of this method's layout.
+    fn in_stage(&self, _stage: Stage) -> Option<&dyn Objective> {
+        None
+    }
+    /// What the state multiplies the disturbance of second views by.
+    fn view_strength(&self, _parameters: &[f32]) -> f32 {
+        1.0
+    }
     /// Constants of the optimiser.
     fn adam(&self) -> AdamSettings {
         AdamSettings::default()
@@ -197,6 +224,8 @@ pub trait Objective: Send + Sync {
     }
     /// Puts clusters where the embeddings are, after pretraining.
     fn seat(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
+    /// Looks at rows of the pool when refinement begins and again every [`Schedule::review_steps`].
+    fn review(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
     /// Renews the state, the part of the parameters that is not trained by gradients, after a step. Every replica does the same
     /// with the same evidence.
     fn settle(&self, _parameters: &mut [f32], _context: &Context<'_>) {}

@@ -36,8 +36,11 @@ pub struct Schedule {
     pub pretraining: f64,
     /// Whether clusters are seated before the first step if there is no pretraining.
     pub seats_first: bool,
-    /// Share of a fresh fit's steps, at its end, that refine.
+    /// Share of a fresh fit's steps, at its end, that refine; then updates between fresh fits refine too. Above 0 it is at
+    /// least one step.
     pub refining: f64,
+    /// Steps between two reviews of the pool while a fresh fit refines.
+    pub review_steps: usize,
     /// Pairs per step of a fresh fit: half the rows of a batch.
     pub pairs: usize,
     /// Learning rate of a fresh fit.
@@ -59,6 +62,7 @@ impl Default for Schedule {
             pretraining: 0.0,
             seats_first: false,
             refining: 0.0,
+            review_steps: 100,
             pairs: 128,
             rate: 1e-3,
             decay: Decay::Cosine,
@@ -74,7 +78,8 @@ impl Schedule {
     pub fn stages(&self, steps: usize) -> [(Stage, Range<usize>); 3] {
         let share = |share: f64| (share * steps as f64).round() as usize;
         let seated = share(self.pretraining).min(steps);
-        let refined = steps - share(self.refining).min(steps - seated);
+        let least = usize::from(self.refining > 0.0);
+        let refined = steps - share(self.refining).max(least).min(steps - seated);
         [(Stage::Pretraining, 0..seated), (Stage::Clustering, seated..refined), (Stage::Refining, refined..steps)]
     }
 
@@ -84,6 +89,12 @@ impl Schedule {
         let stages = self.stages(steps);
         let (stage, range) = stages.iter().find(|(_, range)| range.contains(&step)).unwrap_or(&stages[1]);
         (*stage, step.saturating_sub(range.start) as f64 / range.len().max(1) as f64)
+    }
+
+    /// What is learned between fresh fits.
+    #[must_use]
+    pub fn last_stage(&self) -> Stage {
+        if self.refining > 0.0 { Stage::Refining } else { Stage::Clustering }
     }
 
     /// Learning rate of step `step` of `steps` of a fresh fit.
@@ -111,6 +122,7 @@ mod tests {
         assert_eq!(schedule.stage(29, 101).0, Stage::Pretraining);
         assert_eq!(schedule.stage(30, 101), (Stage::Clustering, 0.0));
         assert_eq!(schedule.stage(100, 101).0, Stage::Refining);
+        assert_eq!(schedule.stages(2)[2].1, 1..2);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub fn settings(plan: &Plan) -> Settings {
     Settings {
         model: plan.model().clone(),
         method: plan.method().clone(),
+        refine: plan.refine().cloned(),
         backend: if plan.model().backend == "libtorch" { Backend::Libtorch } else { Backend::Flex },
         balance: plan.balance().clone(),
         learning: plan.learning().clone(),
@@ -121,7 +122,7 @@ pub(super) fn epoch_rows(plan: &Plan) -> usize {
 }
 
 /// Tables and keys that results depend on.
-const CARRIED: [&str; 9] = [
+const CARRIED: [&str; 10] = [
     "pipeline.name",
     "pipeline.seed",
     "features.",
@@ -130,10 +131,12 @@ const CARRIED: [&str; 9] = [
     "learning.",
     "supervision.",
     "objective.",
+    "refine.",
     "drift.",
 ];
 /// Tables and keys that a model cannot be used without.
-const MODELLED: [&str; 5] = ["features.columns", "features.window.", "features.scale.", "model.", "objective."];
+const MODELLED: [&str; 6] =
+    ["features.columns", "features.window.", "features.scale.", "model.", "objective.", "refine."];
 
 /// The settings whose full path begins with one of `prefixes`, as text.
 fn settings_under(plan: &Plan, prefixes: &[&str]) -> Result<Digest, Error> {

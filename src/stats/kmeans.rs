@@ -44,7 +44,7 @@ fn squared(a: &[f32], b: &[f32]) -> f64 {
     (sums.iter().sum::<f32>() + tail).into()
 }
 
-fn seed(rows: &[f32], width: usize, clusters: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+pub(super) fn seed(rows: &[f32], width: usize, clusters: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let count = rows.len() / width;
     let row = |i: usize| &rows[i * width..(i + 1) * width];
     let mut centroids = row(rng.random_range(0..count)).to_vec();

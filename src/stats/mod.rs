@@ -16,6 +16,7 @@ pub mod mixture;
 pub mod principal;
 pub mod projection;
 pub mod random;
+pub mod spherical;
 mod wide;
 
 pub use agreement::{Contingency, imbalance_factor, normalised_entropy};

@@ -139,7 +139,10 @@ fn an_unknown_objective_is_answered_with_the_nearest() {
 
 #[test]
 fn refinement_is_recognised_and_refused() {
-    assert_eq!(broken(&["model.refine=clusmatch"]).0, Rule::RefineNotYet);
+    assert_eq!(broken(&["refine.share=0.5"]).0, Rule::RefineOff);
+    let (rule, sentence) = broken(&["model.refine=clusmatch", "refine.share=1.0"]);
+    assert!(matches!(rule, Rule::RefineRange { key: "share", .. }));
+    assert_eq!(sentence, "`refine.share` is 1: it is above 0 and below 1");
     assert_eq!(broken(&["model.refine=x"]).0, Rule::UnknownRefine("x".to_owned()));
 }
 

@@ -240,6 +240,7 @@ impl Fit {
                 ..ModelParameters::default()
             },
             method: self.method.clone(),
+            refine: None,
             backend: self.backend,
             balance: BalanceParameters {
                 target: self.target.clone(),
