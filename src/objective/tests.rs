@@ -30,9 +30,27 @@ fn rows() -> Vec<f32> {
     (0..ROWS * FEATURES).map(|_| rng.random_range(-2.0..2.0)).collect()
 }
 
+/// What these tests compute with: `EVENKEEL_TEST_BACKEND`, flex if it is not set.
+fn backend() -> Backend {
+    match std::env::var("EVENKEEL_TEST_BACKEND").as_deref() {
+        Ok("libtorch") => Backend::Libtorch,
+        _ => Backend::Flex,
+    }
+}
+
 /// Loss and gradient of the slice, given evidence of the whole batch.
 fn slice(objective: &dyn Objective, parameters: &[f32], slice: Range<usize>, evidence: &[f32]) -> (f64, Vec<f32>) {
-    let device = open(Backend::Flex).unwrap().autodiff();
+    slice_on(backend(), objective, parameters, slice, evidence)
+}
+
+fn slice_on(
+    backend: Backend,
+    objective: &dyn Objective,
+    parameters: &[f32],
+    slice: Range<usize>,
+    evidence: &[f32],
+) -> (f64, Vec<f32>) {
+    let device = open(backend).unwrap().autodiff();
     let pairs = ROWS / 2;
     let all = rows();
     let pick = |i: usize| all[i * FEATURES..(i + 1) * FEATURES].to_vec();
@@ -59,7 +77,7 @@ fn slice(objective: &dyn Objective, parameters: &[f32], slice: Range<usize>, evi
 }
 
 fn evidence(objective: &dyn Objective, parameters: &[f32]) -> Vec<f32> {
-    let device = open(Backend::Flex).unwrap().autodiff();
+    let device = open(backend()).unwrap().autodiff();
     let leaves = objective.layout().leaves(parameters, &device);
     objective.evidence(&objective.forward(&leaves, matrix(rows(), ROWS, FEATURES, &device), &seeds(0..ROWS / 2)))
 }
@@ -104,7 +122,7 @@ fn gradients_equal_finite_differences() {
 
 #[test]
 fn renumbering_permutes_scores_and_distances() {
-    let device = open(Backend::Flex).unwrap();
+    let device = open(backend()).unwrap();
     for (name, objective) in methods() {
         let mut parameters = objective.layout().draw(&mut stream(7, name, 0));
         let infer = |parameters: &[f32]| {
@@ -168,7 +186,7 @@ fn k_means_seats_the_clustering_module() {
     let aecm = AeCm::new(&shape(2), AeCmParameters::default());
     let mut parameters = aecm.layout().draw(&mut stream(10, "ae-cm", 0));
     let embeddings: Vec<f32> = (0..90).flat_map(|i| [(i % 3) as f32 * 5.0, (i / 3) as f32 * 0.02]).collect();
-    let device = open(Backend::Flex).unwrap();
+    let device = open(backend()).unwrap();
     let seating = Seating { rows: &[], embeddings: &embeddings, device: &device };
     aecm.seat(&mut parameters, &seating, &mut stream(1, "seat", 0));
     let matrices = aecm.layout().tensors(&parameters, &device);
@@ -176,5 +194,25 @@ fn k_means_seats_the_clustering_module() {
     let best = |i: usize| (0..3).max_by(|a, b| scores[i * 3 + a].total_cmp(&scores[i * 3 + b]));
     for i in 3..90 {
         assert_eq!(best(i), best(i % 3));
+    }
+}
+
+/// Sums of a few thousand products of f32 in another order: 1e-4 of the largest component.
+#[test]
+#[cfg(all(feature = "flex", feature = "libtorch"))]
+fn every_backend_gives_the_same_loss_and_gradient() {
+    for (name, objective) in methods() {
+        let parameters = objective.layout().draw(&mut stream(12, name, 0));
+        let evidence = evidence(objective.as_ref(), &parameters);
+        let on = |backend: &Backend| slice_on(*backend, objective.as_ref(), &parameters, 2..9, &evidence);
+        let (loss, gradient) = on(&Backend::BUILT[0]);
+        let largest = gradient.iter().fold(0.0f32, |largest, g| largest.max(g.abs()));
+        for backend in &Backend::BUILT[1..] {
+            let (other, slope) = on(backend);
+            assert!((other - loss).abs() < 1e-4 * loss.abs().max(1.0), "{name} on {backend:?}: {other} against {loss}");
+            for (i, (a, b)) in gradient.iter().zip(&slope).enumerate() {
+                assert!((a - b).abs() < 1e-4 * largest, "{name} on {backend:?}, parameter {i}: {a} against {b}");
+            }
+        }
     }
 }
