@@ -343,8 +343,9 @@ fn check_model(model: &ModelParameters, broken: &mut Vec<Rule>) {
     match model.backend.as_str() {
         "flex" if cfg!(feature = "flex") => {}
         "flex" => broken.push(Rule::BackendNotBuilt { name: "flex", hint: "" }),
+        "libtorch" if cfg!(feature = "libtorch") => {}
         "libtorch" => {
-            let hint = ", which this version does not have yet; use \"flex\"";
+            let hint = " (deploy/libtorch/fetch gets the library), or use \"flex\"";
             broken.push(Rule::BackendNotBuilt { name: "libtorch", hint });
         }
         other => broken.push(Rule::UnknownBackend(other.to_owned())),

@@ -16,12 +16,20 @@ use crate::stats::random::stream;
 
 const CLUSTERS: usize = 3;
 
+/// What these tests compute with: `EVENKEEL_TEST_BACKEND`, flex if it is not set.
+fn backend() -> Backend {
+    match std::env::var("EVENKEEL_TEST_BACKEND").as_deref() {
+        Ok("libtorch") => Backend::Libtorch,
+        _ => Backend::Flex,
+    }
+}
+
 fn settings(method: Method) -> Settings {
     Settings {
         model: ModelParameters { clusters: CLUSTERS, encoder: vec![32], embedding: 8, ..ModelParameters::default() },
         method,
         refine: None,
-        backend: Backend::Flex,
+        backend: backend(),
         balance: BalanceParameters::default(),
         learning: LearningParameters {
             chunk_rows: 16,
@@ -103,7 +111,7 @@ fn learners(settings: &Arc<Settings>, peers: usize) -> Vec<Learner> {
     (0..peers)
         .map(|index| {
             let part = Part { index, peers };
-            Learner::new(Arc::clone(settings), part, nursery.clone(), open(Backend::Flex).unwrap())
+            Learner::new(Arc::clone(settings), part, nursery.clone(), open(backend()).unwrap())
         })
         .collect()
 }
@@ -217,7 +225,7 @@ fn goes_on_as_if_nothing_had_happened(settings: &Arc<Settings>, rows: &[Arrival]
             if i == cut {
                 let bytes = learners[0].snapshot();
                 refreshing = learners[0].online.as_ref().is_some_and(|online| online.refresh.is_some());
-                let (part, device) = (Part::WHOLE, open(Backend::Flex).unwrap());
+                let (part, device) = (Part::WHOLE, open(backend()).unwrap());
                 learners[0] = Learner::restore(&bytes, Arc::clone(settings), part, Nursery::default(), device).unwrap();
             }
             epoch(&mut learners, rows);
@@ -372,9 +380,8 @@ fn a_snapshot_of_another_network_is_refused() {
     let bytes = learners[0].snapshot();
     let mut other = even();
     other.model.embedding = 9;
-    let restored =
-        Learner::restore(&bytes, Arc::new(other), Part::WHOLE, Nursery::default(), open(Backend::Flex).unwrap());
+    let restored = Learner::restore(&bytes, Arc::new(other), Part::WHOLE, Nursery::default(), open(backend()).unwrap());
     assert!(matches!(restored, Err(ReplicaError::Snapshot(_))));
-    let (part, nursery, device) = (Part::WHOLE, Nursery::default(), open(Backend::Flex).unwrap());
+    let (part, nursery, device) = (Part::WHOLE, Nursery::default(), open(backend()).unwrap());
     assert!(Learner::restore(&bytes[..bytes.len() / 2], Arc::new(even()), part, nursery, device).is_err());
 }

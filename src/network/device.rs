@@ -11,8 +11,18 @@ use super::NetworkError;
 pub enum Backend {
     /// Pure Rust, CPU.
     Flex,
-    /// LibTorch through burn-tch.
+    /// LibTorch through burn-tch, which burn has deprecated since 0.22 and will remove: an option, not a base.
     Libtorch,
+}
+
+impl Backend {
+    /// The backends that are part of this build.
+    pub const BUILT: &'static [Self] = &[
+        #[cfg(feature = "flex")]
+        Self::Flex,
+        #[cfg(feature = "libtorch")]
+        Self::Libtorch,
+    ];
 }
 
 /// Opens a backend.
@@ -25,6 +35,9 @@ pub fn open(backend: Backend) -> Result<Device, NetworkError> {
         Backend::Flex => Ok(Device::flex()),
         #[cfg(not(feature = "flex"))]
         Backend::Flex => Err(NetworkError::NotBuilt { backend: "flex", feature: "flex" }),
+        #[cfg(feature = "libtorch")]
+        Backend::Libtorch => Ok(Device::libtorch()),
+        #[cfg(not(feature = "libtorch"))]
         Backend::Libtorch => Err(NetworkError::NotBuilt { backend: "libtorch", feature: "libtorch" }),
     }
 }

@@ -77,7 +77,7 @@ fn refined(inner: Arc<dyn Objective>) -> ClusMatch {
 fn draw(objective: &dyn Objective, name: &str, number: u64) -> Vec<f32> {
     let mut rng = stream(number, name, 0);
     let mut parameters = objective.layout().draw(&mut rng);
-    let device = open(Backend::Flex).unwrap();
+    let device = open(backend()).unwrap();
     let matrices = objective.layout().tensors(&parameters, &device);
     let embeddings = values(objective.infer(&matrices, matrix(rows(), ROWS, FEATURES, &device)).embedding);
     objective.review(&mut parameters, &Seating { rows: &rows(), embeddings: &embeddings, device: &device }, &mut rng);
@@ -87,6 +87,14 @@ fn draw(objective: &dyn Objective, name: &str, number: u64) -> Vec<f32> {
 fn rows() -> Vec<f32> {
     let mut rng = stream(11, "rows", 0);
     (0..ROWS * FEATURES).map(|_| rng.random_range(-2.0..2.0)).collect()
+}
+
+/// What these tests compute with: `EVENKEEL_TEST_BACKEND`, flex if it is not set.
+fn backend() -> Backend {
+    match std::env::var("EVENKEEL_TEST_BACKEND").as_deref() {
+        Ok("libtorch") => Backend::Libtorch,
+        _ => Backend::Flex,
+    }
 }
 
 /// Loss and gradient of the slice, given evidence of the whole batch.
@@ -101,7 +109,18 @@ fn slice_of(
     evidence: &[f32],
     all: &[f32],
 ) -> (f64, Vec<f32>) {
-    let device = open(Backend::Flex).unwrap().autodiff();
+    slice_on(backend(), objective, parameters, slice, evidence, all)
+}
+
+fn slice_on(
+    backend: Backend,
+    objective: &dyn Objective,
+    parameters: &[f32],
+    slice: Range<usize>,
+    evidence: &[f32],
+    all: &[f32],
+) -> (f64, Vec<f32>) {
+    let device = open(backend).unwrap().autodiff();
     let pairs = ROWS / 2;
     let pick = |i: usize| all[i * FEATURES..(i + 1) * FEATURES].to_vec();
     let chosen: Vec<f32> = slice.clone().chain(pairs + slice.start..pairs + slice.end).flat_map(pick).collect();
@@ -128,7 +147,7 @@ fn slice_of(
 }
 
 fn evidence(objective: &dyn Objective, parameters: &[f32]) -> Vec<f32> {
-    let device = open(Backend::Flex).unwrap().autodiff();
+    let device = open(backend()).unwrap().autodiff();
     let leaves = objective.layout().leaves(parameters, &device);
     objective.evidence(&objective.forward(&leaves, matrix(rows(), ROWS, FEATURES, &device), &seeds(0..ROWS / 2)))
 }
@@ -198,7 +217,7 @@ fn degenerate_rows_give_finite_gradients() {
 
 #[test]
 fn renumbering_permutes_scores_and_distances() {
-    let device = open(Backend::Flex).unwrap();
+    let device = open(backend()).unwrap();
     for (name, objective) in methods() {
         let mut parameters = draw(objective.as_ref(), name, 7);
         let infer = |parameters: &[f32]| {
@@ -229,4 +248,24 @@ fn fresh_rows_of_one_kind_do_not_move_the_prices() {
     }
     let (after, _) = slice(&even, &parameters, 5..12, &changed);
     assert!((before - after).abs() < 1e-9);
+}
+
+/// Sums of a few thousand products of f32 in another order: 1e-4 of the largest component.
+#[test]
+#[cfg(all(feature = "flex", feature = "libtorch"))]
+fn every_backend_gives_the_same_loss_and_gradient() {
+    for (name, objective) in methods() {
+        let parameters = draw(objective.as_ref(), name, 12);
+        let evidence = evidence(objective.as_ref(), &parameters);
+        let on = |backend: &Backend| slice_on(*backend, objective.as_ref(), &parameters, 2..9, &evidence, &rows());
+        let (loss, gradient) = on(&Backend::BUILT[0]);
+        let largest = gradient.iter().fold(0.0f32, |largest, g| largest.max(g.abs()));
+        for backend in &Backend::BUILT[1..] {
+            let (other, slope) = on(backend);
+            assert!((other - loss).abs() < 1e-4 * loss.abs().max(1.0), "{name} on {backend:?}: {other} against {loss}");
+            for (i, (a, b)) in gradient.iter().zip(&slope).enumerate() {
+                assert!((a - b).abs() < 1e-4 * largest, "{name} on {backend:?}, parameter {i}: {a} against {b}");
+            }
+        }
+    }
 }

@@ -148,7 +148,11 @@ fn refinement_is_recognised_and_refused() {
 
 #[test]
 fn libtorch_is_answered_with_the_cargo_feature() {
-    assert!(broken(&["model.backend=libtorch"]).1.contains("the cargo feature `libtorch`"));
+    if cfg!(feature = "libtorch") {
+        assert!(checked(&["model.backend=libtorch"]).is_ok());
+    } else {
+        assert!(broken(&["model.backend=libtorch"]).1.contains("the cargo feature `libtorch`"));
+    }
     assert_eq!(broken(&["model.backend=cuda"]).0, Rule::UnknownBackend("cuda".to_owned()));
 }
 
