@@ -32,8 +32,8 @@ fn shuffled(rows: &[Reading]) -> Vec<Reading> {
 #[test]
 fn shuffled_labels_change_nothing_but_the_label_column() {
     let rows = blocks(1200, 4);
-    for name in Method::NAMES {
-        let objective = format!("model.objective={name}");
+    let refined = "model.refine=clusmatch".to_owned();
+    for objective in Method::NAMES.iter().map(|name| format!("model.objective={name}")).chain([refined]) {
         for workers in ["pipeline.workers=1", "pipeline.workers=2"] {
             let truth = run(PIPELINE, &rows, &[&objective, workers]);
             let lie = run(PIPELINE, &shuffled(&rows), &[&objective, workers]);
