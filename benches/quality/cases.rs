@@ -1,7 +1,7 @@
 //! The lines of the table: data, order, settings.
 
 use super::score::Scale;
-use super::support::stream::Order::{self, Interleaved, Natural, Rotated, Shuffled};
+use evenkeel::benchmark::Order::{self, Interleaved, Natural, Rotated, Shuffled};
 
 /// A data set and how it is read.
 #[derive(Clone, Copy, Debug)]

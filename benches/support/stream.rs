@@ -1,6 +1,6 @@
 //! Data sets as tables, and the orders in which they are streamed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -12,7 +12,6 @@ use arrow_select::take::take_record_batch;
 use evenkeel::stats::random::stream;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use rand::Rng;
 use rand::seq::SliceRandom;
 
 /// Reads a Parquet file into one batch.
@@ -60,67 +59,6 @@ pub fn devices(rows: &RecordBatch, key: &[&str]) -> Vec<usize> {
             *known.entry(columns.iter().map(|column| column[row]).collect::<Vec<_>>()).or_insert(next)
         })
         .collect()
-}
-
-/// In which order rows reach the program.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Order {
-    /// One device after the other, devices shuffled, each in time order.
-    Natural,
-    /// This many devices at once, taking turns; the next one starts when one has ended.
-    Interleaved(usize),
-    /// The same, each device starting at a random row of its own and going round.
-    Rotated(usize),
-    /// All rows shuffled.
-    Shuffled,
-}
-
-impl std::fmt::Display for Order {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Natural => write!(formatter, "natural"),
-            Self::Interleaved(devices) => write!(formatter, "interleaved {devices}"),
-            Self::Rotated(devices) => write!(formatter, "rotated {devices}"),
-            Self::Shuffled => write!(formatter, "shuffled"),
-        }
-    }
-}
-
-impl Order {
-    /// The order as row numbers.
-    pub fn of(self, devices: &[usize], seed: u64) -> Vec<usize> {
-        let mut rng = stream(seed, "order", 0);
-        let mut groups = vec![VecDeque::new(); devices.iter().max().map_or(0, |most| most + 1)];
-        for (row, device) in devices.iter().enumerate() {
-            groups[*device].push_back(row);
-        }
-        groups.shuffle(&mut rng);
-        let at_once = match self {
-            Self::Natural => 1,
-            Self::Interleaved(devices) | Self::Rotated(devices) => devices,
-            Self::Shuffled => {
-                let mut order: Vec<usize> = (0..devices.len()).collect();
-                order.shuffle(&mut rng);
-                return order;
-            }
-        };
-        if matches!(self, Self::Rotated(_)) {
-            groups.iter_mut().for_each(|group| group.rotate_left(rng.random_range(0..group.len())));
-        }
-        let mut waiting: VecDeque<VecDeque<usize>> = groups.into();
-        let mut active: Vec<VecDeque<usize>> = waiting.drain(..at_once.min(waiting.len())).collect();
-        let mut order = Vec::with_capacity(devices.len());
-        while !active.is_empty() {
-            for group in &mut active {
-                order.extend(group.pop_front());
-                if group.is_empty() {
-                    *group = waiting.pop_front().unwrap_or_default();
-                }
-            }
-            active.retain(|group| !group.is_empty());
-        }
-        order
-    }
 }
 
 /// The rows that are left when every device loses `lost` labels, drawn at random for each.

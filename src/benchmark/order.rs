@@ -59,11 +59,6 @@ impl Order {
     #[must_use]
     pub fn of<K: Ord>(self, keys: &[K], seed: u64) -> Vec<usize> {
         let mut rng = stream(seed, "order", 0);
-        if self == Self::Shuffled {
-            let mut order: Vec<usize> = (0..keys.len()).collect();
-            order.shuffle(&mut rng);
-            return order;
-        }
         // Devices by first appearance, so that no result depends on how they are called.
         let mut places = BTreeMap::new();
         let mut groups: Vec<VecDeque<usize>> = Vec::new();
@@ -76,8 +71,13 @@ impl Order {
         }
         groups.shuffle(&mut rng);
         let at_once = match self {
+            Self::Natural => 1,
             Self::Interleaved(devices) | Self::Rotated(devices) => devices,
-            Self::Natural | Self::Shuffled => 1,
+            Self::Shuffled => {
+                let mut order: Vec<usize> = (0..keys.len()).collect();
+                order.shuffle(&mut rng);
+                return order;
+            }
         };
         if matches!(self, Self::Rotated(_)) {
             groups.iter_mut().for_each(|group| group.rotate_left(rng.random_range(0..group.len())));

@@ -120,7 +120,7 @@ impl Learner {
         let target = self.settings.target(&vec![1.0 / clusters as f64; clusters]);
         let plan = (0, self.settings.learning.warmup_steps);
         let job = self.start_fit(&bench, plan, &pool, &pairs, &scaler, &target)?;
-        let (parameters, _, _) = Self::best(&bench, job.results()?, &self.jury(&pool, &scaler, 0), &scaler);
+        let (parameters, _, _) = Self::best(&bench, job.results()?, &self.jury(&pool, &scaler, 0), &scaler)?;
         let trained = Trained::new(bench.objective.as_ref(), parameters.clone());
         let watch = Watch::new(&bench, &parameters, &items, &scaler, &self.settings.drift, self.settings.seed);
         self.version = 1;

@@ -67,16 +67,22 @@ impl Learner {
         Jury::draw(pool, scaler, &mut stream(self.settings.seed, "judge", number))
     }
 
-    /// The candidate with the highest score.
-    pub(super) fn best(bench: &Workbench, results: Vec<Vec<f32>>, jury: &Jury, scaler: &Scaler) -> Judged {
+    /// The candidate with the highest score of those that did not break down in training.
+    pub(super) fn best(
+        bench: &Workbench,
+        results: Vec<Vec<f32>>,
+        jury: &Jury,
+        scaler: &Scaler,
+    ) -> Result<Judged, ReplicaError> {
         let mut best: Option<Judged> = None;
-        for parameters in results {
+        for parameters in results.into_iter().filter(|parameters| parameters.iter().all(|value| value.is_finite())) {
             let (score, labels) = jury.score(bench, &parameters, scaler);
             if best.as_ref().is_none_or(|(_, old, _)| score > *old) {
                 best = Some((parameters, score, labels));
             }
         }
-        best.expect("at least one candidate")
+        let advice = "training broke down: scale the features, or lower the weights of the objective";
+        best.ok_or_else(|| ReplicaError::Model(advice.to_owned()))
     }
 
     /// Starts, paces or promotes a challenger. `last`: the input is over, the challenger is promoted now.
@@ -132,7 +138,13 @@ impl Learner {
         let clusters = self.settings.model.clusters;
         let jury = self.jury(online.reservoir.anchors(), &online.scaler, number);
         let (incumbent, old) = jury.score(&online.bench, &online.teacher, &online.scaler);
-        let (mut rival, challenger, new) = Self::best(&online.bench, results, &jury, &online.scaler);
+        let (mut rival, challenger, new) = match Self::best(&online.bench, results, &jury, &online.scaler) {
+            Ok(best) => best,
+            Err(error) => {
+                tracing::warn!(%error, "no challenger can be used, the model stays");
+                return;
+            }
+        };
         tracing::info!(incumbent, challenger, promoted = challenger > incumbent, "challenger compared");
         if challenger <= incumbent {
             return;

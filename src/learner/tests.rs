@@ -6,7 +6,7 @@ use rand::Rng;
 use super::{Ascent, Supervision, Teacher};
 use super::{BalanceParameters, half_life};
 use super::{Frozen, Learner, LearningParameters, ModelParameters, Nearness, Nursery, Part, PerKey, Settings};
-use crate::data::{Coordinates, Row, ScaleParameters};
+use crate::data::{Coordinates, Row, ScaleMethod, ScaleParameters};
 use crate::network::{Backend, open};
 use crate::objective::{AeCmParameters, BalancedParameters, ClusMatchParameters, EvenParameters, Link, Method};
 use crate::replica::{Arrival, Assigned, Replica, ReplicaError, Step};
@@ -174,6 +174,24 @@ fn the_clustering_module_finds_them_through_the_same_seam() {
     let (_, assigned) = run(settings, 1, &arrivals(800));
     let late = accuracy(&assigned[400..]);
     assert!(late > 0.85, "{late} of the second half, {} of all", accuracy(&assigned));
+}
+
+#[test]
+fn a_first_model_that_broke_down_is_an_error() {
+    let mut settings = settings(Method::AeCm(AeCmParameters::default()));
+    settings.scale = ScaleParameters { method: ScaleMethod::None, ..ScaleParameters::default() };
+    let rows: Vec<Arrival> = arrivals(200)
+        .into_iter()
+        .map(|arrival| {
+            let mut row = Row::clone(&arrival.row);
+            row.features.iter_mut().for_each(|value| *value *= 1e30);
+            Arrival { row: Arc::new(row), ..arrival }
+        })
+        .collect();
+    let mut learners = learners(&Arc::new(settings), 1);
+    learners[0].begin(rows);
+    let error = settle(&mut learners).unwrap_err();
+    assert!(matches!(&error, ReplicaError::Model(problem) if problem.contains("scale the features")), "{error}");
 }
 
 #[test]

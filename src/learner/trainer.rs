@@ -297,10 +297,16 @@ impl Workbench {
         gradient: &[f32],
         rate: f32,
     ) -> Vec<f32> {
-        let before = trained.parameters.clone();
-        trained.adam.step(&mut trained.parameters, gradient, &self.objective.layout().rates(), rate);
+        let rates = self.objective.layout().rates();
+        let state = rates.iter().any(|(_, rate)| *rate == 0.0);
+        // A copy of all parameters at every step only where somebody reads it.
+        let read = state || !batch.constraints.is_empty();
+        let before = if read { trained.parameters.clone() } else { Vec::new() };
+        trained.adam.step(&mut trained.parameters, gradient, &rates, rate);
         let context = batch.context(goal, evidence, &[], &before, 0..batch.first.len());
-        self.objective.settle(&mut trained.parameters, &context);
+        if state {
+            self.objective.settle(&mut trained.parameters, &context);
+        }
         if batch.constraints.is_empty() { Vec::new() } else { self.learning(batch.stage).agreements(&context) }
     }
 

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Autoencoder, Check, Context, Disturbance, Inference, Link, Objective, Parameters, Pass, Schedule, Seating, Second,
-    Shape, Stage, Student, Views, permute_rows,
+    Autoencoder, Check, Context, Inference, Link, Objective, Parameters, Pass, Schedule, Seating, Shape, Stage,
+    Student, Views, permute_rows,
 };
 use crate::network::{Activation, AdamSettings, Layout, Tensor, matrix};
 
@@ -177,7 +177,7 @@ impl Objective for Balanced {
     }
 
     fn views(&self) -> Views {
-        Views { second: Second::Other, disturbances: [Disturbance::default(); 2] }
+        Views::PLAIN
     }
 
     fn adam(&self) -> AdamSettings {

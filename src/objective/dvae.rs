@@ -9,10 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::similarity::{Similarity, SimilarityNorm};
-use super::variational::{Likelihood, Posterior, Variational};
+use super::variational::{self, Likelihood, Posterior, Variational};
 use super::{
-    Check, Context, Decay, Disturbance, Inference, Objective, Parameters, Pass, Schedule, Seating, Second, Shape,
-    Stage, Views, permute_rows,
+    Check, Context, Inference, Objective, Parameters, Pass, Schedule, Seating, Shape, Stage, Views, permute_rows,
 };
 use crate::network::{Activation, Adam, AdamSettings, Device, Layout, Perceptron, Tensor, matrix, values};
 use crate::stats::kmeans;
@@ -213,7 +212,7 @@ impl Objective for Dvae {
     }
 
     fn views(&self) -> Views {
-        Views { second: Second::Other, disturbances: [Disturbance::default(); 2] }
+        Views::PLAIN
     }
 
     fn adam(&self) -> AdamSettings {
@@ -221,13 +220,7 @@ impl Objective for Dvae {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule {
-            pretraining: self.parameters.pretraining,
-            rate: self.parameters.rate as f32,
-            decay: Decay::Cosine,
-            seating_rows: 10_000,
-            ..Schedule::default()
-        }
+        variational::schedule(self.parameters.pretraining, self.parameters.rate)
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

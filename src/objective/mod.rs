@@ -226,8 +226,8 @@ pub trait Objective: Send + Sync {
     fn seat(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
     /// Looks at rows of the pool when refinement begins and again every [`Schedule::review_steps`].
     fn review(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
-    /// Renews the state, the part of the parameters that is not trained by gradients, after a step. Every replica does the same
-    /// with the same evidence.
+    /// Renews the state, the part of the parameters that is not trained by gradients, after a step; not called
+    /// without one. Every replica does the same with the same evidence.
     fn settle(&self, _parameters: &mut [f32], _context: &Context<'_>) {}
     /// Renumbers clusters: new cluster `k` is the old `order[k]`.
     fn renumber(&self, parameters: &mut [f32], order: &[usize]);

@@ -7,11 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::variational::{Likelihood, Posterior, Variational};
-use super::{
-    Check, Context, Decay, Disturbance, Inference, Objective, Parameters, Pass, Schedule, Seating, Second, Shape,
-    Stage, Views,
-};
+use super::variational::{self, Likelihood, Posterior, Variational};
+use super::{Check, Context, Inference, Objective, Parameters, Pass, Schedule, Seating, Shape, Stage, Views};
 use crate::network::{AdamSettings, Layout, Tensor};
 use crate::stats::mixture::{self, Covariance, MixtureSettings};
 
@@ -90,7 +87,7 @@ impl Objective for Vade {
     }
 
     fn views(&self) -> Views {
-        Views { second: Second::Other, disturbances: [Disturbance::default(); 2] }
+        Views::PLAIN
     }
 
     fn adam(&self) -> AdamSettings {
@@ -98,13 +95,7 @@ impl Objective for Vade {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule {
-            pretraining: self.parameters.pretraining,
-            rate: self.parameters.rate as f32,
-            decay: Decay::Cosine,
-            seating_rows: 10_000,
-            ..Schedule::default()
-        }
+        variational::schedule(self.parameters.pretraining, self.parameters.rate)
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::draws::normals;
-use super::{Shape, permute_rows, squared_distances};
+use super::{Schedule, Shape, permute_rows, squared_distances};
 use crate::network::{Activation, Init, Layout, Perceptron, Tensor, matrix};
 
 /// Bounds of a code's log-variance.
@@ -169,6 +169,11 @@ impl Variational {
     pub fn width(&self) -> usize {
         self.width
     }
+}
+
+/// Pretraining, then the method at `rate`; clusters are seated on more rows than usual, because variances are estimated too.
+pub fn schedule(pretraining: f64, rate: f64) -> Schedule {
+    Schedule { pretraining, rate: rate as f32, seating_rows: 10_000, ..Schedule::default() }
 }
 
 #[cfg(test)]
