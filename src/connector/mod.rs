@@ -7,6 +7,7 @@
 
 mod digest;
 mod error;
+pub mod format;
 mod hive;
 mod input_file;
 mod memory;
