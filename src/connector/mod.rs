@@ -5,6 +5,7 @@
 //! A [`Sink`] is written in two phases: [`prepare`](Sink::prepare) makes everything so far durable but invisible and returns
 //! a token for the checkpoint; [`commit`](Sink::commit) makes it visible once that checkpoint is durable.
 
+mod dead_record;
 mod digest;
 mod error;
 pub mod format;
@@ -25,6 +26,7 @@ mod plan;
 mod sample;
 mod some_of;
 
+pub use dead_record::{DeadRecord, Failure, Stage, dead_record};
 pub use digest::{FileDigest, InputDigest};
 pub use error::ConnectorError;
 pub use input_file::InputFile;

@@ -35,6 +35,28 @@ pub struct FormatOptions {
     pub max_value_bytes: usize,
 }
 
+impl FormatOptions {
+    /// Values up to this size are read unless told otherwise.
+    pub const MAX_VALUE_BYTES: usize = 8 << 20;
+
+    /// A format and a topic, and nothing else.
+    pub fn new(format: Format, topic: &str) -> Self {
+        Self {
+            format,
+            topic: topic.to_owned(),
+            schema: None,
+            registry: None,
+            columns: Vec::new(),
+            max_value_bytes: Self::MAX_VALUE_BYTES,
+        }
+    }
+
+    /// The registry's subject for the values of the topic.
+    pub fn subject(&self) -> String {
+        format!("{}-value", self.topic)
+    }
+}
+
 /// Where the schema registry is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RegistryAddress {
