@@ -10,7 +10,7 @@ use arrow_avro::writer::{Encoder as RecordEncoder, WriterBuilder};
 use arrow_schema::{Schema, SchemaRef};
 
 use super::registry::Registry;
-use super::{Encoder, FormatError, avro_schema};
+use super::{Encoder, FormatError, FormatOptions, avro_schema};
 
 /// Writes one Avro record per row: plain, or with the header of a registry.
 pub(super) struct AvroEncoder {
@@ -24,10 +24,15 @@ impl AvroEncoder {
     ///
     /// # Errors
     /// If a column has no Avro type, or the registry refuses the schema or does not answer.
-    pub(super) fn new(topic: &str, schema: &SchemaRef, registry: Option<&Registry>) -> Result<Self, FormatError> {
+    pub(super) fn new(
+        options: &FormatOptions,
+        schema: &SchemaRef,
+        registry: Option<&Registry>,
+    ) -> Result<Self, FormatError> {
+        let topic = options.topic.as_str();
         let failed = |problem: String| FormatError::Encode { topic: topic.to_owned(), problem };
-        let text = avro_schema(schema).map_err(failed)?;
-        let id = registry.map(|registry| registry.register(&format!("{topic}-value"), &text)).transpose()?;
+        let text = avro_schema(&options.record, schema).map_err(failed)?;
+        let id = registry.map(|registry| registry.register(&options.subject(), &text)).transpose()?;
         let metadata: HashMap<String, String> =
             [(SCHEMA_METADATA_KEY.to_owned(), AvroSchema::new(text).json_string)].into();
         let builder = WriterBuilder::new(Schema::new_with_metadata(schema.fields().clone(), metadata));

@@ -69,7 +69,7 @@ pub fn decoder(options: &FormatOptions) -> Result<Box<dyn Decoder>, FormatError>
     }
 }
 
-/// An encoder for batches of `schema`. Of the options the format, the topic and the registry matter.
+/// An encoder for batches of `schema`. Of the options the format, the topic, the registry and the name of the record matter.
 ///
 /// # Errors
 /// If a column has no place in the format; if the registry refuses the schema or does not answer.
@@ -80,7 +80,7 @@ pub fn encoder(options: &FormatOptions, schema: &SchemaRef) -> Result<Box<dyn En
         Format::ArrowIpc => Box::new(ArrowIpcEncoder::new(topic)),
         Format::Avro => {
             let registry = options.registry.as_ref().map(Registry::new);
-            Box::new(AvroEncoder::new(topic, schema, registry.as_ref())?)
+            Box::new(AvroEncoder::new(options, schema, registry.as_ref())?)
         }
     })
 }

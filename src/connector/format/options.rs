@@ -33,6 +33,8 @@ pub struct FormatOptions {
     pub columns: Vec<String>,
     /// Larger payloads are rejected unread.
     pub max_value_bytes: usize,
+    /// Full Avro name of the rows that are written, such as `evenkeel.Assignment`.
+    pub record: String,
 }
 
 impl FormatOptions {
@@ -48,6 +50,7 @@ impl FormatOptions {
             registry: None,
             columns: Vec::new(),
             max_value_bytes: Self::MAX_VALUE_BYTES,
+            record: "evenkeel.Row".to_owned(),
         }
     }
 

@@ -36,23 +36,23 @@ pub(super) fn read(path: &Path) -> Result<SchemaFile, FormatError> {
     Ok(SchemaFile { avro: None, columns: json_columns::arrow_schema(&text).map_err(wrong)? })
 }
 
-/// The Avro record of rows with these columns, as JSON text. Its name comes from the schema's metadata `avro.name` and
-/// `avro.namespace`.
+/// The Avro record of rows with these columns, as indented text. `record` is its full name, such as `evenkeel.Assignment`.
 ///
 /// # Errors
 /// If a column has no Avro type.
-pub fn avro_schema(schema: &Schema) -> Result<String, String> {
-    let text = AvroSchema::try_from(schema).map_err(|error| error.to_string())?.json_string;
-    let mut record: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    // A column that may be null may also be left out by older writers.
-    for field in record.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
-        let optional =
-            field.get("type").and_then(Value::as_array).is_some_and(|kinds| kinds.first() == Some(&json!("null")));
-        if let (true, Some(field)) = (optional, field.as_object_mut()) {
-            field.insert("default".to_owned(), Value::Null);
+pub fn avro_schema(record: &str, schema: &Schema) -> Result<String, String> {
+    let plain = Schema::new(schema.fields().clone());
+    let text = AvroSchema::try_from(&plain).map_err(|error| error.to_string())?.json_string;
+    let mut value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    value["name"] = json!(record);
+    // A column that may be null may also be left out by other writers.
+    for field in value.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
+        let kinds = field.get("type").and_then(Value::as_array);
+        if kinds.is_some_and(|kinds| kinds.first() == Some(&json!("null"))) {
+            field["default"] = Value::Null;
         }
     }
-    Ok(record.to_string())
+    Ok(format!("{value:#}\n"))
 }
 
 /// The JSON Schema of rows with these columns, as indented text.

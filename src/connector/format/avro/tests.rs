@@ -9,13 +9,13 @@ use proptest::prelude::*;
 
 use super::super::avro_encoder::AvroEncoder;
 use super::super::sample::{batch, decode, isolates, messages, rows, schema, some_rows, survives};
-use super::super::{Encoder as _, RegistryAddress, avro_schema};
+use super::super::{Encoder as _, Format, FormatOptions, RegistryAddress, avro_schema};
 use super::*;
 
 const MOST_BYTES: usize = 4 << 20;
 
 fn text() -> String {
-    avro_schema(&schema(false)).unwrap()
+    avro_schema("evenkeel.Row", &schema(false)).unwrap()
 }
 
 fn decoder() -> AvroDecoder {
@@ -23,7 +23,7 @@ fn decoder() -> AvroDecoder {
 }
 
 fn encode(batch: &RecordBatch) -> Vec<Vec<u8>> {
-    AvroEncoder::new("pumps", &batch.schema(), None).unwrap().encode(batch).unwrap()
+    AvroEncoder::new(&FormatOptions::new(Format::Avro, "pumps"), &batch.schema(), None).unwrap().encode(batch).unwrap()
 }
 
 fn good() -> Vec<Vec<u8>> {
