@@ -8,6 +8,8 @@ use crate::benchmark::BenchmarkError;
 use crate::checkpoint::{CheckpointError, Refusal};
 use crate::config::ConfigError;
 use crate::connector::ConnectorError;
+use crate::connector::format::FormatError;
+use crate::connector::replay::ReplayError;
 use crate::data::FeatureError;
 use crate::flow::FlowError;
 use crate::learner::ArrayError;
@@ -64,6 +66,9 @@ pub enum Error {
     /// The metrics server.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// Publishing files as a stream.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The page about a run.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -101,6 +106,7 @@ impl Error {
             Self::Refused(_) => exit::CONFIGURATION,
             Self::Flow(error) => flow(error),
             Self::Serve(error) => serve(error),
+            Self::Replay(error) => replay(error),
             Self::Report(error) => report(error),
             Self::Benchmark(error) => benchmark(error),
             Self::Array(error) => array(error),
@@ -172,6 +178,25 @@ fn serve(error: &ServeError) -> u8 {
     }
 }
 
+fn replay(error: &ReplayError) -> u8 {
+    match error {
+        ReplayError::Input(error) => connector(error),
+        ReplayError::Column { .. } => exit::BAD_DATA,
+        ReplayError::Format(error) => format(error),
+        ReplayError::Property { .. } => exit::CONFIGURATION,
+        ReplayError::Unavailable { .. } => exit::UNAVAILABLE,
+        ReplayError::Publish { .. } => exit::IO,
+    }
+}
+
+fn format(error: &FormatError) -> u8 {
+    match error {
+        FormatError::Registry { .. } => exit::UNAVAILABLE,
+        FormatError::Schema { .. } | FormatError::Options { .. } => exit::CONFIGURATION,
+        FormatError::Encode { .. } => exit::BAD_DATA,
+    }
+}
+
 fn report(error: &ReportError) -> u8 {
     match error {
         ReportError::NoRun { .. } => exit::NO_INPUT,
@@ -220,6 +245,10 @@ mod tests {
             (ConnectorError::Column { column: place(), file: place(), problem: place() }.into(), 65),
             (ConfigError::NoInput { file: place() }.into(), 66),
             (ConnectorError::NoInput { path: place(), problem: place() }.into(), 66),
+            (ReplayError::Property { name: place(), problem: place() }.into(), 78),
+            (ReplayError::Unavailable { bootstrap: place(), problem: place() }.into(), 69),
+            (ReplayError::Publish { topic: place(), problem: place() }.into(), 74),
+            (ReplayError::from(FormatError::Registry { url: place(), problem: place(), temporary: true }).into(), 69),
             (Error::Internal(place()), 70),
             (ConnectorError::Create { path: PathBuf::new(), source: denied() }.into(), 73),
             (ConnectorError::Write { path: PathBuf::new(), source: denied() }.into(), 74),

@@ -8,6 +8,7 @@ use super::checkpoint::CheckpointCommand;
 use super::completions::CompletionsArguments;
 use super::evaluate::EvaluateArguments;
 use super::logging::LogFormat;
+use super::replay::ReplayArguments;
 use super::report::ReportArguments;
 use super::run::RunArguments;
 use super::validate::ValidateArguments;
@@ -40,6 +41,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Measure a published table again: methods on data, beside what their papers say.
     Benchmark(BenchmarkArguments),
+    /// Publish Parquet files to a Kafka topic as a live stream.
+    Replay(ReplayArguments),
     /// Write a page with pictures of a run.
     Report(ReportArguments),
     /// Look into checkpoints.

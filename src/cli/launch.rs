@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::{
-    Arguments, Command, assign, benchmark, checkpoint, completions, evaluate, logging, report, schema, validate,
+    Arguments, Command, assign, benchmark, checkpoint, completions, evaluate, logging, replay, report, schema, validate,
 };
 use crate::error::{Error, exit};
 
@@ -46,6 +46,7 @@ fn execute(command: Command) -> Result<(), Error> {
         Command::Run(arguments) => super::run::execute(&arguments),
         Command::Assign(arguments) => assign::execute(&arguments),
         Command::Checkpoint(command) => checkpoint::execute(&command),
+        Command::Replay(arguments) => replay::execute(&arguments),
         Command::Report(arguments) => report::execute(&arguments),
     }
 }

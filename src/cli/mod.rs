@@ -11,6 +11,7 @@ pub mod completions;
 pub mod evaluate;
 mod launch;
 pub mod logging;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;

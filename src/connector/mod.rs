@@ -22,6 +22,7 @@ mod parquet_sink;
 mod parquet_source;
 mod paths;
 mod plan;
+pub mod replay;
 #[cfg(test)]
 mod sample;
 mod some_of;

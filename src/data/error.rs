@@ -134,6 +134,14 @@ pub enum FeatureError {
         /// Its type now.
         now: DataType,
     },
+    /// A row without a key or an event time.
+    #[error("row {row}: {detail}")]
+    Row {
+        /// Its number in the batch.
+        row: usize,
+        /// The column and what is wrong.
+        detail: String,
+    },
 }
 
 struct Suggestion<'a>(&'a Option<String>);

@@ -6,6 +6,7 @@
 mod check;
 mod columns;
 mod error;
+mod identify;
 mod minibatch;
 mod missing;
 mod nearest;
@@ -22,6 +23,7 @@ mod window;
 pub use check::{Features, Window};
 pub use columns::{REASONS, label_text, record_as_json};
 pub use error::FeatureError;
+pub use identify::identify;
 pub use minibatch::{DeadLetter, Featurize, Minibatch, Records};
 pub(crate) use nearest::nearest;
 pub use owner::owner;

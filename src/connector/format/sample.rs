@@ -106,8 +106,8 @@ pub(super) fn some_rows(count: usize) -> Vec<Row> {
     let row = |i: usize| Row {
         features: vec![i as f32, -0.0, 1e-30],
         text: format!("row \"{i}\"\n"),
-        wide: (i % 2 == 0).then_some(i as f64 / 3.0),
-        narrow: (i % 3 == 0).then_some(i as f32 / 3.0),
+        wide: i.is_multiple_of(2).then_some(i as f64 / 3.0),
+        narrow: i.is_multiple_of(3).then_some(i as f32 / 3.0),
         big: i64::MAX - i as i64,
         small: -(i as i32),
         flag: i % 2 == 1,

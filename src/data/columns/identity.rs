@@ -33,6 +33,22 @@ impl<'a> Identity<'a> {
         })
     }
 
+    /// Key and event time by their columns.
+    ///
+    /// # Errors
+    /// If one is missing or of another type.
+    pub(in crate::data) fn of(
+        batch: &'a RecordBatch,
+        key: &'a [String],
+        time: Option<&'a str>,
+    ) -> Result<Self, FeatureError> {
+        Ok(Self {
+            key: key.iter().map(|name| Named::bind(batch, "key", name)).collect::<Result<_, _>>()?,
+            series: None,
+            time: time.map(|name| Times::bind(batch, name)).transpose()?,
+        })
+    }
+
     /// Only the key: enough to tell who owns a row.
     ///
     /// # Errors

@@ -193,7 +193,9 @@ fn properties(folder: &Path, port: u16, controller: u16, options: &Options) -> S
 }
 
 /// One node, and nothing that waits for more.
-const SMALL: [(&str, &str); 10] = [
+const SMALL: [(&str, &str); 11] = [
+    // A misspelt topic is an error.
+    ("auto.create.topics.enable", "false"),
     ("num.partitions", "1"),
     ("offsets.topic.replication.factor", "1"),
     ("offsets.topic.num.partitions", "4"),
