@@ -20,6 +20,7 @@ RUN useradd --system --uid 10001 --home-dir /var/lib/evenkeel evenkeel \
 COPY --from=build /out/evenkeel /usr/local/bin/evenkeel
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/evenkeel/
 COPY pipelines pipelines
+COPY schemas schemas
 COPY examples/data/watch.parquet examples/data/watch.parquet
 
 USER evenkeel

@@ -102,7 +102,7 @@ impl Error {
             Self::Config(_) | Self::Features { .. } => exit::CONFIGURATION,
             Self::Connector(error) => connector(error),
             Self::Checkpoint(error) => checkpoint(error),
-            Self::Refused(Refusal::AllDamaged { .. }) => exit::IO,
+            Self::Refused(Refusal::AllDamaged { .. } | Refusal::NamedDamaged { .. }) => exit::IO,
             Self::Refused(_) => exit::CONFIGURATION,
             Self::Flow(error) => flow(error),
             Self::Serve(error) => serve(error),
@@ -143,6 +143,9 @@ fn connector(error: &ConnectorError) -> u8 {
     match error {
         ConnectorError::NoInput { .. } => exit::NO_INPUT,
         ConnectorError::Create { .. } => exit::CANNOT_CREATE,
+        ConnectorError::Kafka { .. } | ConnectorError::Fenced { .. } => exit::UNAVAILABLE,
+        ConnectorError::Format(FormatError::Registry { .. }) => exit::UNAVAILABLE,
+        ConnectorError::Format(_) => exit::CONFIGURATION,
         ConnectorError::Write { .. } => exit::IO,
         ConnectorError::Unreadable { .. } | ConnectorError::Column { .. } | ConnectorError::Inconsistent { .. } => {
             exit::BAD_DATA
@@ -249,6 +252,8 @@ mod tests {
             (ReplayError::Unavailable { bootstrap: place(), problem: place() }.into(), 69),
             (ReplayError::Publish { topic: place(), problem: place() }.into(), 74),
             (ReplayError::from(FormatError::Registry { url: place(), problem: place(), temporary: true }).into(), 69),
+            (ConnectorError::Kafka { problem: place() }.into(), 69),
+            (FlowError::Connector(ConnectorError::Fenced { id: place() }).into(), 69),
             (Error::Internal(place()), 70),
             (ConnectorError::Create { path: PathBuf::new(), source: denied() }.into(), 73),
             (ConnectorError::Write { path: PathBuf::new(), source: denied() }.into(), 74),

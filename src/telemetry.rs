@@ -4,6 +4,7 @@
 //! each exists with 0 from the start and an alert on it can tell zero from absent. Nothing is global: two pipelines in one
 //! process do not see each other's numbers. Without a recorder, [`Metrics::disabled`] takes the same calls and does nothing.
 
+mod failpoint;
 mod health;
 mod metrics;
 mod table;
@@ -11,6 +12,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use failpoint::failpoint;
 pub use health::Health;
 pub use metrics::{Labels, MOST_CLUSTERS, Metrics};
 pub use table::{Kind, METRICS, Metric};

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use evenkeel::connector::format::{Format, FormatOptions, Message, avro_schema, decoder, encoder, json_schema};
+use evenkeel::connector::format::{
+    ASSIGNMENT_RECORD, DRIFT_RECORD, Format, FormatOptions, Message, avro_schema, decoder, encoder, json_schema,
+};
 use evenkeel::connector::{
     Column, assignment_columns, assignment_schema, dead_letter_columns, describe, drift_columns, drift_schema,
 };
@@ -65,8 +67,8 @@ fn message(stem: &str, record: &str, schema: &Schema) {
 
 #[test]
 fn the_message_schemas_of_the_output_equal_the_code() {
-    message("assignments", "evenkeel.Assignment", &assignment_schema(&[]).unwrap());
-    message("drift", "evenkeel.DriftEvent", &drift_schema());
+    message("assignments", ASSIGNMENT_RECORD, &assignment_schema(&[]).unwrap());
+    message("drift", DRIFT_RECORD, &drift_schema());
 }
 
 /// The sample stream of the quickstart.

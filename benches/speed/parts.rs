@@ -26,7 +26,7 @@ fn read(path: &Path, parameters: &FeatureParameters) -> Vec<Records> {
     for epoch in 0.. {
         match source.read(epoch).unwrap() {
             Polled::Rows(rows) => records.extend(rows),
-            Polled::Exhausted => break,
+            Polled::Exhausted | Polled::Pending => break,
         }
     }
     records

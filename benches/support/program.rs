@@ -9,7 +9,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use evenkeel::config::{self, Plan};
 use evenkeel::flow::{Control, EpochReport};
-use evenkeel::pipeline::{self, Progress, Totals};
+use evenkeel::pipeline::{self, Observers, Progress, Totals};
 
 use super::stream;
 
@@ -43,7 +43,8 @@ impl Program {
     pub fn run(&self, on_epoch: Arc<dyn Fn(&EpochReport) + Send + Sync>) -> Ended {
         let progress = Arc::new(Progress::default());
         let started = Instant::now();
-        pipeline::run(&self.plan, true, &Arc::new(Control::default()), &progress, on_epoch, Arc::new(|_| {})).unwrap();
+        let observers = Observers { on_epoch, on_kept: Arc::new(|_| {}), on_kafka: Arc::new(|_| {}) };
+        pipeline::run(&self.plan, true, &Arc::new(Control::default()), &progress, observers).unwrap();
         Ended { totals: progress.totals(), seconds: started.elapsed().as_secs_f64() }
     }
 

@@ -22,6 +22,8 @@ pub enum Verdict {
     Whole {
         /// The settings it was made with.
         digest: Digest,
+        /// The run that made it, where runs are told apart.
+        run: Option<String>,
     },
     /// It is not what was written.
     Damaged {
@@ -89,6 +91,45 @@ pub enum Refusal {
         /// The newest format this program knows.
         supported: u32,
     },
+    /// Checkpoints, and a group that has committed nothing.
+    #[error(
+        "checkpoint {newest} is here, but the consumer group has committed no offsets: they have expired \
+         (offsets.retention.minutes of the broker), or the group or the broker is another one; go back to the old one, or start \
+         anew with --fresh"
+    )]
+    OffsetsGone {
+        /// The newest checkpoint.
+        newest: u64,
+    },
+    /// Checkpoints, and offsets that were not committed with any of them.
+    #[error(
+        "checkpoint {newest} is here, but the offsets of the consumer group were set by something else than this \
+         pipeline; rows would be lost or come twice. Start anew with --fresh"
+    )]
+    OffsetsMoved {
+        /// The newest checkpoint.
+        newest: u64,
+    },
+    /// The committed checkpoint is not there.
+    #[error(
+        "the consumer group has committed checkpoint {id}, which is not in the checkpoint folder: use the run_dir of the run \
+         that wrote it, restore it from a backup, or start anew with --fresh"
+    )]
+    NamedMissing {
+        /// The checkpoint.
+        id: u64,
+    },
+    /// The committed checkpoint is damaged.
+    #[error(
+        "{reason}; the consumer group has committed it, so that an older one would write rows twice: restore it from a \
+         backup, or start anew with --fresh"
+    )]
+    NamedDamaged {
+        /// The checkpoint.
+        id: u64,
+        /// What is wrong.
+        reason: String,
+    },
     /// No checkpoint can be used.
     #[error("all checkpoints are damaged: {}; restore one from a backup, or start anew with --fresh", join_bad(bad))]
     AllDamaged {
@@ -119,7 +160,7 @@ pub fn resolve(found: &[Found], plan: &Digest) -> Decision {
             Verdict::Newer { found, supported } => {
                 return Decision::Refuse { reason: Refusal::Newer { id, found: *found, supported: *supported } };
             }
-            Verdict::Whole { digest } => {
+            Verdict::Whole { digest, .. } => {
                 let differences = digest.differences(plan);
                 return if !differences.is_empty() {
                     Decision::Refuse { reason: Refusal::OtherSettings { id, differences } }
@@ -147,7 +188,7 @@ mod tests {
     }
 
     fn whole(id: u64, clusters: &str) -> Found {
-        found(id, Verdict::Whole { digest: plan(clusters) })
+        found(id, Verdict::Whole { digest: plan(clusters), run: None })
     }
 
     fn damaged(id: u64) -> Found {

@@ -14,6 +14,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Checkpoint, CheckpointError, Digest, Local};
+use crate::data::Position;
 
 /// The format this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -40,6 +41,9 @@ pub struct Header {
     pub finished: bool,
     /// See [`Checkpoint::created_unix_s`].
     pub created_unix_s: u64,
+    /// See [`Checkpoint::position`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
     /// Version of the program that wrote it.
     pub program: String,
     /// See [`Checkpoint::digest`].
@@ -104,6 +108,7 @@ pub(super) fn write(checkpoint: &Checkpoint, output: &mut impl Write) -> io::Res
         workers: checkpoint.workers,
         finished: checkpoint.finished,
         created_unix_s: checkpoint.created_unix_s,
+        position: checkpoint.position.clone(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         digest: checkpoint.digest.clone(),
         sections: states
@@ -267,6 +272,7 @@ impl<'a, R: Read> Reader<'a, R> {
             workers: header.workers,
             finished: header.finished,
             created_unix_s: header.created_unix_s,
+            position: header.position,
             replica,
             locals,
         })

@@ -9,8 +9,11 @@
 //! settings ([`Digest`]) that a checkpoint cannot carry across. After a [`Decision::FallBack`] the damaged files must be
 //! [set aside](Store::set_aside) before the run goes on: they belong to a future that will not happen.
 //!
+//! Where a broker's transaction commits the input's offsets, it decides instead, by [`restart`].
+//!
 //! [`RunLock`] keeps a second program out of the run directory.
 
+mod committed;
 mod decision;
 mod digest;
 mod error;
@@ -19,6 +22,7 @@ mod lock;
 mod parameters;
 mod store;
 
+pub use committed::{Committed, Restart, restart};
 pub use decision::{Decision, Found, Refusal, Verdict, resolve};
 pub use digest::{Difference, Digest};
 pub use error::CheckpointError;
@@ -26,6 +30,8 @@ pub use format::{FORMAT, Header, Part, Section};
 pub use lock::RunLock;
 pub use parameters::CheckpointParameters;
 pub use store::{Listed, Store, clear, inspect, list, load, look, save, verify, verify_file};
+
+use crate::data::Position;
 
 /// Everything a run continues from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,6 +54,8 @@ pub struct Checkpoint {
     pub finished: bool,
     /// When it was made, in seconds since 1970.
     pub created_unix_s: u64,
+    /// How far an input without an end has been read; `None` for files.
+    pub position: Option<Position>,
     /// The replicated state, the same on every worker.
     pub replica: Vec<u8>,
     /// Each worker's own state, by worker.

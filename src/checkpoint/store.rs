@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::{self, Header, Reader};
 use super::{Checkpoint, CheckpointError, Found, Verdict};
+use crate::telemetry::failpoint;
 
 fn file_name(id: u64) -> String {
     format!("checkpoint-{id:08}.ek")
@@ -121,6 +122,16 @@ impl Store {
         sync_folder(&self.dir)?;
         Ok(aside)
     }
+
+    /// Removes a checkpoint that nothing was committed with.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn discard(&self, id: u64) -> Result<(), CheckpointError> {
+        let path = self.path(id);
+        fs::remove_file(&path).map_err(write_error(&path))?;
+        sync_folder(&self.dir)
+    }
 }
 
 /// A checkpoint and what it says about itself.
@@ -168,6 +179,7 @@ pub fn save(file: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError>
     let write = || {
         let mut output = File::create(&temporary)?;
         format::write(checkpoint, &mut output)?;
+        failpoint("half-checkpoint");
         output.sync_all()?;
         fs::rename(&temporary, file)
     };
@@ -216,10 +228,10 @@ pub fn verify_file(file: &Path) -> Result<Found, CheckpointError> {
     let checked = reader.header().and_then(|header| {
         reader.check(&header)?;
         check_id(file, *id.get_or_insert(header.id), header.id)?;
-        Ok(header.digest)
+        Ok((header.digest, header.position.map(|position| position.run)))
     });
     let verdict = match checked {
-        Ok(digest) => Verdict::Whole { digest },
+        Ok((digest, run)) => Verdict::Whole { digest, run },
         Err(CheckpointError::Newer { found, supported, .. }) => Verdict::Newer { found, supported },
         Err(error @ CheckpointError::Damaged { .. }) => Verdict::Damaged { reason: error.to_string() },
         Err(error) => return Err(error),

@@ -12,6 +12,7 @@ use super::replay::ReplayArguments;
 use super::report::ReportArguments;
 use super::run::RunArguments;
 use super::validate::ValidateArguments;
+use super::verify::VerifyArguments;
 
 /// Clusters sensor streams and keeps the clusters even.
 #[derive(Clone, Debug, Parser)]
@@ -37,6 +38,8 @@ pub enum Command {
     Assign(AssignArguments),
     /// Check a pipeline file and the schema of its source; reads no rows.
     Validate(ValidateArguments),
+    /// Compare input and output: no row lost, none twice, offsets and state agree.
+    Verify(VerifyArguments),
     /// Score assignments against labels: ACC, NMI, ARI, NE and sizes.
     Evaluate(EvaluateArguments),
     /// Measure a published table again: methods on data, beside what their papers say.

@@ -39,7 +39,7 @@ pub fn execute(arguments: &AssignArguments) -> Result<(), Error> {
     let control = Arc::new(Control::default());
     pipeline::stop_on_signals(&control, plan.shutdown_grace())?;
     let progress = Arc::new(Progress::default());
-    let bar = Bar::start(&progress, pipeline::input_rows(&plan)?);
+    let bar = pipeline::input_rows(&plan)?.map(|rows| Bar::start(&progress, rows));
     let started = Instant::now();
     let done = pipeline::assign(&plan, &arguments.checkpoint, &arguments.output, &control, &progress, Arc::new(|_| {}));
     drop(bar);

@@ -8,6 +8,7 @@ use clap::Parser;
 
 use super::{
     Arguments, Command, assign, benchmark, checkpoint, completions, evaluate, logging, replay, report, schema, validate,
+    verify,
 };
 use crate::error::{Error, exit};
 
@@ -39,6 +40,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(command: Command) -> Result<(), Error> {
     match command {
         Command::Validate(arguments) => validate::execute(&arguments),
+        Command::Verify(arguments) => verify::execute(&arguments),
         Command::Evaluate(arguments) => evaluate::execute(&arguments),
         Command::Benchmark(arguments) => benchmark::execute(&arguments),
         Command::Schema => schema::execute(),

@@ -18,6 +18,7 @@ pub mod schema;
 mod summary;
 mod table;
 pub mod validate;
+pub mod verify;
 
 pub use arguments::{Arguments, Command};
 pub use launch::run;

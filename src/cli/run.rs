@@ -1,18 +1,21 @@
 //! `evenkeel run`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
 use super::bar::Bar;
 use super::summary;
-use crate::config::{self, Plan};
+use crate::config::{self, Plan, Source};
+use crate::connector::format::FORMAT_REASONS;
+use crate::connector::kafka::KafkaEvent;
 use crate::data::REASONS;
 use crate::error::Error;
 use crate::flow::Control;
-use crate::pipeline::{self, Outcome, Progress};
+use crate::pipeline::{self, Observers, Outcome, Progress};
 use crate::serve::Server;
 use crate::telemetry::{self, Health, Labels, Metrics};
 
@@ -72,28 +75,70 @@ pub fn execute(arguments: &RunArguments) -> Result<(), Error> {
     let control = Arc::new(Control::default());
     pipeline::stop_on_signals(&control, plan.shutdown_grace())?;
     let progress = Arc::new(Progress::default());
-    let bar = Bar::start(&progress, pipeline::input_rows(&plan)?);
+    let bar = pipeline::input_rows(&plan)?.map(|rows| Bar::start(&progress, rows));
     let started = Instant::now();
     let (metrics, health) = (Arc::new(served.metrics), served.health);
-    let (counted, kept) = (Arc::clone(&metrics), metrics);
-    let ready = health.clone();
+    let (counted, kept, lag) = (Arc::clone(&metrics), Arc::clone(&metrics), metrics);
+    let readiness = Arc::new(Readiness { health: health.clone(), away: Mutex::default() });
+    let ready = Arc::clone(&readiness);
     let on_epoch = Arc::new(move |report: &crate::flow::EpochReport| {
-        ready.ready();
+        ready.epoch();
         pipeline::observe(&counted, report);
+    });
+    let on_kafka = Arc::new(move |event: KafkaEvent<'_>| match event {
+        KafkaEvent::Lag { topic, partition, rows } => lag.source_lag(topic, partition, rows),
+        KafkaEvent::Connected { client } => readiness.connected(client),
+        KafkaEvent::Disconnected { client, reason } => readiness.disconnected(client, reason),
     });
     let on_kept = Arc::new(move |seconds: f64| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         kept.checkpoint_succeeded(now, Duration::from_secs_f64(seconds));
     });
-    let outcome = pipeline::run(&plan, arguments.fresh, &control, &progress, on_epoch, on_kept);
+    let observers = Observers { on_epoch, on_kept, on_kafka };
+    let outcome = pipeline::run(&plan, arguments.fresh, &control, &progress, observers);
     drop(bar);
     let verdict = match outcome.inspect_err(|error| health.dead(error.to_string()))? {
         Outcome::Finished => "finished",
         Outcome::Stopped => "stopped; the same command goes on from here",
         Outcome::AlreadyFinished => "had already finished; --fresh starts anew",
     };
-    let folder = plan.assignments_dir().display().to_string();
+    let folder = match plan.kafka_sink() {
+        Some(sink) => format!("topic {}", sink.topic),
+        None => plan.assignments_dir().display().to_string(),
+    };
     summary::print(plan.name(), verdict, &progress.totals(), started.elapsed().as_secs_f64(), &folder, arguments.json)
+}
+
+/// Ready is who processes rows and, with topics, has brokers that answer.
+struct Readiness {
+    health: Health,
+    /// The clients that no broker answers.
+    away: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Readiness {
+    fn away(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn epoch(&self) {
+        if self.away().is_empty() {
+            self.health.ready();
+        }
+    }
+
+    fn connected(&self, client: &'static str) {
+        let mut away = self.away();
+        away.remove(client);
+        if away.is_empty() {
+            self.health.ready();
+        }
+    }
+
+    fn disconnected(&self, client: &'static str, reason: &str) {
+        self.away().insert(client);
+        self.health.not_ready(format!("no broker answers the {client}: {reason}"));
+    }
 }
 
 /// Metrics, and the server that answers for them while it lives.
@@ -107,12 +152,16 @@ fn serve(plan: &Plan) -> Result<Served, Error> {
     let Some(listen) = plan.listen() else {
         return Ok(Served { metrics: Metrics::disabled(), health: Health::default(), _server: None });
     };
+    let mut reasons = REASONS.to_vec();
+    if matches!(plan.source(), Source::Kafka(_)) {
+        reasons.extend(FORMAT_REASONS);
+    }
     let labels = Labels {
         pipeline: plan.name(),
         version: env!("CARGO_PKG_VERSION"),
         backend: &plan.model().backend,
         clusters: plan.model().clusters,
-        reasons: &REASONS,
+        reasons: &reasons,
         partitions: &[],
     };
     let (metrics, exposition) = telemetry::install(&labels).map_err(|error| Error::Internal(error.to_string()))?;

@@ -65,6 +65,10 @@ fn check(pipeline: &PipelineArguments) -> Result<(Plan, Input), Error> {
 fn in_words(input: &Input) -> String {
     let some = |count: u64, thing: &str| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
     let features = input.features.map_or_else(String::new, |width| format!(", {}", some(width as u64, "feature")));
+    let columns = format!("{} read{features}", some(input.columns.len() as u64, "column"));
+    if let Some(topic) = &input.topic {
+        return format!("topic {topic}, {columns}");
+    }
     let (files, rows) = (some(input.files as u64, "file"), some(input.rows, "row"));
-    format!("{files}, {rows}, {} read{features}", some(input.columns.len() as u64, "column"))
+    format!("{files}, {rows}, {columns}")
 }

@@ -1,7 +1,8 @@
 //! Every rule of what makes sense.
 
 use super::method::method;
-use super::{Config, Plan, Rules};
+use super::plan::Source;
+use super::{Config, Plan, Rules, kafka};
 use crate::data::{FeatureError, nearest};
 use crate::learner::{
     BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters, Target, half_life,
@@ -16,14 +17,19 @@ pub enum Rule {
     #[error("`pipeline.name` is \"{0}\": use letters, digits, `-`, `_` and `.`, not starting with a dot")]
     Name(String),
     /// No source.
-    #[error("no source: add the table [source.parquet] with `paths`")]
+    #[error("no source: add the table [source.parquet] with `paths`, or [source.kafka] with `topic`")]
     NoSource,
-    /// Kafka input.
-    #[error("[source.kafka]: this version reads Parquet only; use [source.parquet]")]
-    KafkaSource,
-    /// Kafka output.
-    #[error("[sink.kafka]: this version writes Parquet only; use [sink.parquet]")]
-    KafkaSink,
+    /// Two sources.
+    #[error("two sources: keep one of [source.parquet] and [source.kafka]")]
+    TwoSources,
+    /// `[source.kafka]` or `[sink.kafka]`.
+    #[error("`{key}`: {problem}")]
+    Kafka {
+        /// Full path of the key or table.
+        key: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// Pairs from nowhere, or from two places.
     #[error("[supervision] has {0} of `label_fraction` and `pairs`: give one of them, or leave the table out")]
     SupervisionSource(usize),
@@ -276,7 +282,11 @@ impl Config {
                 broken.push(Rule::SupervisionUnused { name: method.name(), takers: Method::constrained_names() });
             }
         }
-        match (self.source.parquet.clone(), features, method) {
+        let source = match (self.source.parquet.clone(), self.source.kafka.clone()) {
+            (Some(parquet), _) => Some(Source::Parquet(parquet)),
+            (None, kafka) => kafka.map(|kafka| Source::Kafka(Box::new(kafka))),
+        };
+        match (source, features, method) {
             (Some(source), Ok(features), Some(method)) if broken.is_empty() => {
                 Ok(Plan::new(self, source, features, method))
             }
@@ -306,7 +316,8 @@ impl Config {
             broken.push(Rule::Name(name.clone()));
         }
         match (&self.source.parquet, &self.source.kafka) {
-            (_, Some(_)) => broken.push(Rule::KafkaSource),
+            (Some(_), Some(_)) => broken.push(Rule::TwoSources),
+            (None, Some(_)) => {}
             (None, None) => broken.push(Rule::NoSource),
             (Some(source), None) => {
                 if source.paths.is_empty() || source.paths.iter().any(|path| path.trim().is_empty()) {
@@ -315,9 +326,7 @@ impl Config {
                 at_least_one("source.parquet.batch_rows", source.batch_rows as u64, broken);
             }
         }
-        if self.sink.kafka.is_some() {
-            broken.push(Rule::KafkaSink);
-        }
+        kafka::check(self, broken);
         at_least_one("sink.parquet.roll_mb", self.sink.parquet.roll_mb, broken);
         at_least_one("sink.parquet.roll_s", self.sink.parquet.roll_s, broken);
         broken.extend(self.checkpoint.check().err().map(|fault| Rule::Checkpoint(fault.to_string())));
@@ -447,7 +456,7 @@ fn check_supervision(supervision: &SupervisionParameters, labelled: bool, broken
     at_least_one("supervision.pairs_kept", supervision.pairs_kept as u64, broken);
 }
 
-fn at_least_one(key: &'static str, value: u64, broken: &mut Vec<Rule>) {
+pub(super) fn at_least_one(key: &'static str, value: u64, broken: &mut Vec<Rule>) {
     if value == 0 {
         broken.push(Rule::Zero(key));
     }

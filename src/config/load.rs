@@ -96,7 +96,7 @@ impl Reader<'_> {
         let fault = |problem: String| ConfigError::Override { argument: argument.to_owned(), problem };
         let (path, value) = argument.split_once('=').ok_or_else(|| fault("expected section.key=value".to_owned()))?;
         let path = path.trim();
-        let mut tables: Vec<&str> = path.split('.').map(str::trim).collect();
+        let mut tables: Vec<&str> = self.names.keys(path).into_iter().map(|key| key.trim().trim_matches('"')).collect();
         let key = tables.pop().filter(|key| !key.is_empty() && !tables.contains(&""));
         let key = key.ok_or_else(|| fault("expected section.key=value".to_owned()))?;
         let mut table = table;

@@ -8,18 +8,17 @@
 mod check;
 mod cores;
 mod error;
+mod kafka;
 mod load;
 mod method;
 mod names;
 mod plan;
 mod positions;
-mod secret;
 mod substitute;
 mod tables;
 
 pub use check::Rule;
 pub use error::{ConfigError, Rules, UnknownKey};
 pub use load::{assemble, load, open, parse};
-pub use plan::Plan;
-pub use secret::Secret;
+pub use plan::{Plan, Source};
 pub use tables::{Config, PipelineParameters, ServeParameters, SinkParameters, SourceParameters, json_schema};

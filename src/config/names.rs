@@ -104,7 +104,34 @@ impl Names {
     }
 
     fn at(&self, path: &str) -> Option<&Json> {
-        path.split('.').try_fold(&self.schema, |node, key| self.properties(node)?.get(key).copied())
+        let mut node = &self.schema;
+        for key in self.keys(path) {
+            node = self.properties(node)?.get(key).copied()?;
+        }
+        Some(node)
+    }
+
+    /// A full path as its keys. Where names have dots in them, the longest known name that fits is one key.
+    pub(super) fn keys<'a>(&self, path: &'a str) -> Vec<&'a str> {
+        let (mut node, mut rest, mut keys) = (Some(&self.schema), Some(path), Vec::new());
+        while let Some(path) = rest {
+            let known = node.and_then(|node| self.properties(node)).unwrap_or_default();
+            let fits = |name: &&&str| {
+                let stem = name.len();
+                path.starts_with(**name) && (path.len() == stem || path[stem..].starts_with('.'))
+            };
+            // A secret may also be given as a file.
+            let length = match known.keys().filter(fits).map(|name| name.len()).max() {
+                Some(length) => length,
+                None if known.keys().any(|name| name.contains('.')) => path.len(),
+                None => path.find('.').unwrap_or(path.len()),
+            };
+            let key = &path[..length];
+            keys.push(key);
+            node = known.get(key).copied();
+            rest = path.get(length + 1..);
+        }
+        keys
     }
 
     fn secret_of_file<'a>(&self, known: &Known<'a>, key: &str) -> Option<&'a Json> {

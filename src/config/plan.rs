@@ -6,17 +6,27 @@ use std::time::Duration;
 use super::cores::physical_cores;
 use super::{Config, method};
 use crate::checkpoint::CheckpointParameters;
+use crate::connector::kafka::{KafkaSinkParameters, KafkaSourceParameters};
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::Features;
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters};
 use crate::objective::{ClusMatchParameters, Method};
 use crate::stats::drift::DriftParameters;
 
+/// Where rows come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Parquet files.
+    Parquet(ParquetSourceParameters),
+    /// Topics.
+    Kafka(Box<KafkaSourceParameters>),
+}
+
 /// A valid configuration with nothing left to be decided: paths, worker count and source are settled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     effective: Config,
-    source: ParquetSourceParameters,
+    source: Source,
     features: Features,
     method: Method,
     run_dir: PathBuf,
@@ -27,7 +37,7 @@ pub struct Plan {
 
 impl Plan {
     /// Settles the paths and the worker count of a configuration that was found valid.
-    pub(super) fn new(mut config: Config, source: ParquetSourceParameters, features: Features, method: Method) -> Self {
+    pub(super) fn new(mut config: Config, source: Source, features: Features, method: Method) -> Self {
         // The parameters are numbers: they can always be written.
         config.objective = method::table(&method).unwrap_or(config.objective);
         if config.model.refine == "clusmatch" {
@@ -70,8 +80,18 @@ impl Plan {
     }
 
     /// Where rows come from.
-    pub fn source(&self) -> &ParquetSourceParameters {
+    pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Topics of the output, with the connection of the input where none is given; `None` for Parquet.
+    pub fn kafka_sink(&self) -> Option<KafkaSinkParameters> {
+        match &self.source {
+            Source::Kafka(source) => {
+                self.effective.sink.kafka.as_ref().map(|sink| sink.connected_like(&source.properties))
+            }
+            Source::Parquet(_) => None,
+        }
     }
 
     /// Which columns make a row.

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema as schema};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::CheckpointParameters;
+use crate::connector::kafka::{KafkaSinkParameters, KafkaSourceParameters};
 use crate::connector::{DeadLetterParameters, ParquetSinkParameters, ParquetSourceParameters};
 use crate::data::FeatureParameters;
 use crate::learner::{BalanceParameters, LearningParameters, ModelParameters, SupervisionParameters};
@@ -104,10 +105,9 @@ pub struct SourceParameters {
     /// Parquet files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parquet: Option<ParquetSourceParameters>,
-    /// Not in this version.
+    /// A topic.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "refused")]
-    pub kafka: Option<toml::Table>,
+    pub kafka: Option<KafkaSourceParameters>,
 }
 
 /// `[sink.*]`: where results go; Parquet in the run directory unless told otherwise.
@@ -116,10 +116,9 @@ pub struct SourceParameters {
 pub struct SinkParameters {
     /// Parquet files.
     pub parquet: ParquetSinkParameters,
-    /// Not in this version.
+    /// Topics, instead of Parquet files.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "refused")]
-    pub kafka: Option<toml::Table>,
+    pub kafka: Option<KafkaSinkParameters>,
 }
 
 /// `[serve]`: the metrics server.
@@ -150,11 +149,6 @@ impl Visitor for Form<'_> {
     fn visit<P: Parameters>(self, _wrap: fn(P) -> Method) -> Schema {
         self.0.subschema_for::<P>()
     }
-}
-
-/// Nothing is valid here. It parses all the same, so that the refusal can say why.
-fn refused(_: &mut SchemaGenerator) -> Schema {
-    schema!({ "not": {} })
 }
 
 /// JSON Schema (2020-12) of the pipeline file, for editors and for finding the nearest valid name.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::format::FormatError;
+
 /// A fault of the input, of the output, or of what lies between.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
@@ -55,4 +57,23 @@ pub enum ConnectorError {
         /// What differs and what to do.
         problem: String,
     },
+    /// A broker that does not do what it is asked.
+    #[error("kafka: {problem}")]
+    Kafka {
+        /// What was asked, what was answered, what to do.
+        problem: String,
+    },
+    /// Another process has taken this one's place.
+    #[error(
+        "another evenkeel with the transactional.id \"{id}\" has taken over: two copies of one pipeline cannot run at once, \
+         this one stops (if it is not a copy, give it a `group.id` of its own; if there is no other one, a transaction was \
+         open for longer than \"transaction.timeout.ms\" and a restart goes on from its checkpoint)"
+    )]
+    Fenced {
+        /// The transactional id.
+        id: String,
+    },
+    /// Messages that cannot be decoded or encoded at all.
+    #[error(transparent)]
+    Format(#[from] FormatError),
 }

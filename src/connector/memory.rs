@@ -46,6 +46,7 @@ impl Source for MemorySource {
                 first_offset: (first + piece.from) as i64,
                 first_sequence: first + piece.from,
                 picked: None,
+                origins: None,
             }
         });
         Ok(Polled::Rows(records.collect()))

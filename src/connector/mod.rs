@@ -11,6 +11,7 @@ mod error;
 pub mod format;
 mod hive;
 mod input_file;
+pub mod kafka;
 mod memory;
 #[cfg(feature = "s3")]
 mod object_storage;
@@ -45,7 +46,7 @@ pub use paths::resolve;
 
 use arrow_array::RecordBatch;
 
-use crate::data::Records;
+use crate::data::{DeadLetter, Records};
 
 /// Which part of the input a worker reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub enum Polled {
     Rows(Vec<Records>),
     /// The input is over: the epoch and all later ones are empty.
     Exhausted,
+    /// There are not rows enough yet: to be asked again.
+    Pending,
 }
 
 /// One worker's view of the input.
@@ -90,6 +93,17 @@ pub trait Source {
     fn read(&mut self, epoch: u64) -> Result<Polled, ConnectorError>;
     /// Number of rows of the whole input, where it is known.
     fn total_rows(&self) -> Option<u64>;
+    /// Lets `epoch` consist of what is there by now, perhaps nothing, so that reading it is not [`Polled::Pending`]. Whoever
+    /// calls it decides for all workers.
+    fn cut(&mut self, _epoch: u64) {}
+    /// What of this worker's part of the epoch last read could not be made a row of.
+    fn rejected(&mut self) -> Vec<DeadLetter> {
+        Vec::new()
+    }
+    /// Rows of all workers up to the end of the epoch last read, where epochs differ in length.
+    fn consumed(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Where results of one kind go. One instance per worker.
@@ -99,6 +113,20 @@ pub trait Sink {
     /// # Errors
     /// If they cannot be written.
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError>;
+    /// Appends dead letters, as rows of [`dead_letter_schema`] unless the sink knows better.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    fn write_dead_letters(&mut self, letters: &[DeadLetter]) -> Result<(), ConnectorError> {
+        self.write(&dead_letter_batch(letters))
+    }
+    /// This worker has written all that `epoch` gave. Every worker comes through every epoch.
+    ///
+    /// # Errors
+    /// If rows that waited for it cannot be written.
+    fn end_epoch(&mut self, _epoch: u64) -> Result<(), ConnectorError> {
+        Ok(())
+    }
     /// Makes all rows written so far durable, still invisible, and says what a restart must know to continue from here.
     ///
     /// # Errors

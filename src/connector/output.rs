@@ -232,6 +232,7 @@ mod tests {
             reason: "not_finite",
             detail: "feature 2 is NaN".to_owned(),
             record: "{\"x\":null}".to_owned(),
+            origin: None,
         };
         let timed = DeadLetter { event_time: Some(7), ..letter.clone() };
         let batch = dead_letter_batch(&[letter, timed]);

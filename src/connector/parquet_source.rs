@@ -111,6 +111,7 @@ impl ParquetSource {
             first_offset: (group.first_offset + piece.from) as i64,
             first_sequence: group.first_sequence + piece.from,
             picked: None,
+            origins: None,
         })
     }
 

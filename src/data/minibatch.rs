@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::{Coordinates, Row};
+use super::{Coordinates, Origin, Origins, Row};
 
 /// Consecutive input rows as a connector read them, or the part of them that belongs to one worker.
 #[derive(Clone, Debug)]
@@ -15,12 +15,14 @@ pub struct Records {
     pub source: Arc<str>,
     /// Kafka partition; 0 for files.
     pub partition: i32,
-    /// Offset of the batch's first row; the others follow without a gap.
+    /// Offset of the batch's first row; the others follow without a gap unless `origins` says otherwise.
     pub first_offset: i64,
     /// Place of the batch's first row in the order of the whole input.
     pub first_sequence: u64,
     /// The rows of the batch that are meant (ascending); all of them if `None`.
     pub picked: Option<Vec<u32>>,
+    /// The messages that the rows came in; `None` for files.
+    pub origins: Option<Origins>,
 }
 
 impl Records {
@@ -44,11 +46,21 @@ impl Records {
 
     /// Identity of row `index` of the batch.
     pub fn coordinates(&self, index: usize) -> Coordinates {
-        Coordinates {
-            source: Arc::clone(&self.source),
-            partition: self.partition,
-            offset: self.first_offset + index as i64,
+        Coordinates { source: Arc::clone(&self.source), partition: self.partition, offset: self.offset(index) }
+    }
+
+    /// Offset of row `index` of the batch.
+    pub fn offset(&self, index: usize) -> i64 {
+        match &self.origins {
+            Some(origins) => origins.offsets[index],
+            None => self.first_offset + index as i64,
         }
+    }
+
+    /// The message that row `index` of the batch came in.
+    pub fn origin(&self, index: usize) -> Option<Origin> {
+        let origins = self.origins.as_ref()?;
+        Some(Origin { messages: Arc::clone(&origins.messages), index: origins.indices[index] })
     }
 }
 
@@ -67,6 +79,8 @@ pub struct DeadLetter {
     pub detail: String,
     /// The input row as one JSON object, so that it can be repaired and replayed.
     pub record: String,
+    /// The message it came in; `None` for files.
+    pub origin: Option<Origin>,
 }
 
 /// Rows ready for the model, with what is only passed through.

@@ -28,7 +28,7 @@ pub trait Record {
         locals: &[Local],
         finished: bool,
         status: &Status,
-    ) -> Result<(), String>;
+    ) -> Result<(), FlowError>;
 }
 
 /// Writes a checkpoint when all workers have voted for it.
@@ -63,7 +63,7 @@ pub(super) fn commit<'s>(
                     let replica = first.replica.clone().unwrap_or_default();
                     match record.keep(epoch, replica, &locals, first.finished, &first.status) {
                         Ok(()) => output.session(&capability).give(Shared::new(Covered { locals })),
-                        Err(problem) => control.halt(FlowError::Checkpoint(problem)),
+                        Err(error) => control.halt(error),
                     }
                 }
                 if control.halted() {

@@ -14,7 +14,7 @@ use timely::dataflow::operators::Operator;
 use super::message::{Flags, Harvest, Parcel, Shared};
 use super::source::Addressed;
 use super::{Control, Timestamp};
-use crate::data::{Featurize, Minibatch, Records};
+use crate::data::{DeadLetter, Featurize, Minibatch, Records};
 
 /// Puts the parcels of an epoch together: complete once every worker that still reads has sent its own.
 pub(super) struct Assembly<T> {
@@ -73,7 +73,11 @@ fn rows(featurize: &mut dyn Featurize, parcels: &[Shared<Parcel>], flags: Flags)
     // Row groups of different workers may interleave within an epoch; a key's readings must come in the input's order.
     let mut records: Vec<&Records> = parcels.iter().flat_map(|parcel| &parcel.0.records).collect();
     records.sort_by_key(|records| records.first_sequence);
-    let mut parts = Vec::with_capacity(records.len());
+    let mut parts = Vec::with_capacity(records.len() + 1);
+    let rejected: Vec<DeadLetter> = parcels.iter().flat_map(|parcel| &parcel.0.rejected).cloned().collect();
+    if !rejected.is_empty() {
+        parts.push(Minibatch { input_rows: rejected.len() as u64, rejected, ..Minibatch::default() });
+    }
     for records in records {
         let mut minibatch = featurize.featurize(records);
         minibatch.input_rows = records.len() as u64;

@@ -8,7 +8,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::checkpoint::Local;
-use crate::data::{Minibatch, Records};
+use crate::data::{DeadLetter, Minibatch, Records};
 use crate::replica::{Output, Status};
 
 /// A message that is shared between the threads of one process. timely asks for a serialised form of everything that may
@@ -57,6 +57,8 @@ pub(super) struct Parcel {
     pub(super) epoch: u64,
     pub(super) from: usize,
     pub(super) records: Vec<Records>,
+    /// What could not be made a record of; only on the parcel to the reader itself.
+    pub(super) rejected: Vec<DeadLetter>,
     pub(super) flags: Flags,
     pub(super) read_seconds: f64,
 }

@@ -14,7 +14,7 @@ use timely::dataflow::operators::Operator;
 use super::message::{Emission, EpochReport, Shared, Vote};
 use super::{Control, FlowError, Timestamp, rows};
 use crate::checkpoint::Local;
-use crate::connector::{ConnectorError, DeadLetterParameters, OnError, Sink, dead_letter_batch};
+use crate::connector::{ConnectorError, DeadLetterParameters, OnError, Sink};
 
 /// One worker's outputs.
 pub struct Sinks {
@@ -52,7 +52,10 @@ impl Sinks {
                     detail: letter.detail.clone(),
                 });
             }
-            self.dead_letters.write(&dead_letter_batch(rejected))?;
+            self.dead_letters.write_dead_letters(rejected)?;
+        }
+        for sink in self.each() {
+            sink.end_epoch(emission.epoch)?;
         }
         Ok(())
     }

@@ -17,12 +17,16 @@ use crate::data::{Featurize, Records};
 
 /// How long a source that may not read on waits before it looks again.
 const PAUSE: Duration = Duration::from_micros(200);
+/// How long a source without rows does.
+const IDLE: Duration = Duration::from_millis(1);
 
 /// When epochs begin, end and are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     /// The first epoch to read, counted over all passes.
     pub first_epoch: u64,
+    /// Rows before it, where epochs differ in length.
+    pub first_row: u64,
     /// Epochs of one pass, the empty one at its end included; `None` if the input is not bounded.
     pub epochs_per_pass: Option<u64>,
     /// How often the input is read.
@@ -31,6 +35,8 @@ pub struct Schedule {
     pub rows_per_pass: u64,
     /// A checkpoint is made every so many epochs,
     pub checkpoint_epochs: u64,
+    /// where epochs differ in length every so many rows,
+    pub checkpoint_rows: u64,
     /// or after this time, whichever comes first.
     pub checkpoint_interval: Duration,
 }
@@ -59,12 +65,13 @@ struct Reader {
     schedule: Schedule,
     worker: usize,
     peers: usize,
-    kept: (u64, Instant),
+    /// The epoch after the last checkpoint, the rows before it, and when it was made.
+    kept: (u64, u64, Instant),
 }
 
 impl Reader {
-    /// Reads one epoch into one parcel for each worker.
-    fn parcels(&mut self, epoch: u64, control: &Control) -> Result<Vec<Parcel>, FlowError> {
+    /// Reads one epoch into one parcel for each worker; nothing if there are not rows enough for it yet.
+    fn parcels(&mut self, epoch: u64, control: &Control) -> Result<Option<Vec<Parcel>>, FlowError> {
         let started = Instant::now();
         let (pass, local) = self.schedule.place(epoch);
         let polled = match self.schedule.epochs_per_pass {
@@ -72,9 +79,19 @@ impl Reader {
             None if control.stopping() => Polled::Exhausted,
             _ => self.source.read(local)?,
         };
+        // A checkpoint and a stop do not wait for rows.
+        let due = || epoch > self.kept.0 && self.kept.2.elapsed() >= self.schedule.checkpoint_interval;
+        let polled = match polled {
+            Polled::Pending if self.worker == 0 && (control.stopping() || due()) => {
+                self.source.cut(local);
+                self.source.read(local)?
+            }
+            polled => polled,
+        };
         let last_pass = pass + 1 == self.schedule.passes;
         let mut flags = Flags { emit: last_pass, seen: pass > 0, ..Flags::default() };
         let records = match polled {
+            Polled::Pending => return Ok(None),
             Polled::Rows(records) => records,
             Polled::Exhausted => {
                 flags.pass_ends = true;
@@ -84,10 +101,14 @@ impl Reader {
         };
         if self.worker == 0 {
             flags.last = control.stopping() && self.schedule.epochs_per_pass.is_some();
-            flags.checkpoint = epoch + 1 - self.kept.0 >= self.schedule.checkpoint_epochs
-                || self.kept.1.elapsed() >= self.schedule.checkpoint_interval;
+            let consumed = self.source.consumed();
+            let enough = match consumed {
+                Some(rows) => rows - self.kept.1.min(rows) >= self.schedule.checkpoint_rows,
+                None => epoch + 1 - self.kept.0 >= self.schedule.checkpoint_epochs,
+            };
+            flags.checkpoint = enough || self.kept.2.elapsed() >= self.schedule.checkpoint_interval;
             if flags.checkpoint {
-                self.kept = (epoch + 1, Instant::now());
+                self.kept = (epoch + 1, consumed.unwrap_or_default(), Instant::now());
             }
             if flags.last {
                 control.end_after(epoch);
@@ -111,7 +132,12 @@ impl Reader {
             }
         }
         let (from, read_seconds) = (self.worker, started.elapsed().as_secs_f64());
-        Ok(dealt.into_iter().map(|records| Parcel { epoch, from, records, flags, read_seconds }).collect())
+        let mut rejected = self.source.rejected();
+        let parcel = |(to, records)| {
+            let rejected = if to == from { std::mem::take(&mut rejected) } else { Vec::new() };
+            Parcel { epoch, from, records, rejected, flags, read_seconds }
+        };
+        Ok(Some(dealt.into_iter().enumerate().map(parcel).collect()))
     }
 }
 
@@ -126,7 +152,7 @@ pub(super) fn source<'s>(
 ) -> StreamVec<'s, Timestamp, Addressed> {
     let (worker, peers) = (scope.index(), scope.peers());
     let control = Arc::clone(control);
-    let kept = (schedule.first_epoch, Instant::now());
+    let kept = (schedule.first_epoch, schedule.first_row, Instant::now());
     let mut reader = Reader { source, owners, schedule, worker, peers, kept };
     let mut builder = OperatorBuilder::new("Source".to_owned(), scope);
     let (out, stream) = builder.new_output::<Vec<Addressed>>();
@@ -150,7 +176,11 @@ pub(super) fn source<'s>(
                 return true;
             }
             match reader.parcels(epoch, &control) {
-                Ok(parcels) => {
+                Ok(None) => {
+                    activator.activate_after(IDLE);
+                    true
+                }
+                Ok(Some(parcels)) => {
                     let ends = parcels.iter().any(|parcel| parcel.flags.last || parcel.flags.input_ends);
                     let mut out = out.activate();
                     let mut session = out.session(&*held);

@@ -164,7 +164,12 @@ impl Learner {
     fn assign(&mut self, arrivals: &[Arrival], items: &[Item], warmup: bool) {
         let Some(online) = &mut self.online else { return };
         let clusters = self.settings.model.clusters;
-        let own = self.part.of(arrivals.len());
+        let own = match warmup {
+            false => self.part.of(arrivals.len()),
+            // They leave before the other rows of their epoch, so that one worker's rows follow another's.
+            true if self.part.index == 0 => 0..arrivals.len(),
+            true => 0..0,
+        };
         let limit = online.watch.outlier_distance();
         let mut sights = Vec::with_capacity(items.len());
         for (start, block) in items.chunks(512).enumerate().map(|(i, block)| (i * 512, block)) {

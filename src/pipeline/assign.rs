@@ -4,14 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::brokers::{self, Started};
 use super::model;
 use super::progress::Progress;
 use super::record::Files;
 use super::run::OnEpoch;
-use super::setup;
+use super::setup::{self, Inlet};
 use crate::checkpoint::{self, Checkpoint};
 use crate::config::Plan;
-use crate::connector::{Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema};
+use crate::connector::{
+    ConnectorError, Pace, ParquetSink, ParquetSource, Share, Source, dead_letter_schema, drift_schema, format,
+};
 use crate::error::Error;
 use crate::flow::{self, Control, FlowError, Schedule, Sinks, Worker};
 use crate::learner::{Frozen, Learner, Nursery, Part};
@@ -52,21 +55,35 @@ pub fn assign(
     let (plan, output) = (plan.clone(), output.to_path_buf());
     let (rows, roll) = (ROWS * plan.features().window().map_or(1, |w| w.hop().max(1)), plan.sink().clone());
     let progress = Arc::clone(progress);
+    let topics = match &ends.inlet {
+        Inlet::Files(_) => None,
+        Inlet::Topics(parameters) => Some(brokers::label(&plan, parameters, rows)?),
+    };
     let worker = move |index: usize| -> Result<Worker, FlowError> {
         let share = Share { index, peers: workers };
         // Windows need their readings in order, whichever worker reads them.
-        let (pace, epochs_per_pass) = match plan.features().window() {
-            Some(_) => (Pace::Ordered { rows }, Some(ends.catalog.total_rows().div_ceil(rows as u64) + 1)),
-            None => (Pace::Free { rows }, None),
+        let (source, epochs_per_pass, rows_per_pass): (Box<dyn Source>, _, _) = match (&ends.inlet, &topics) {
+            (Inlet::Files(catalog), _) => {
+                let total = catalog.total_rows();
+                let (pace, epochs) = match plan.features().window() {
+                    Some(_) => (Pace::Ordered { rows }, Some(total.div_ceil(rows as u64) + 1)),
+                    None => (Pace::Free { rows }, None),
+                };
+                (Box::new(ParquetSource::open(Arc::clone(catalog), ends.columns.clone(), share, pace)?), epochs, total)
+            }
+            (Inlet::Topics(parameters), Some(topics)) => {
+                let decoder = format::decoder(&parameters.decoding(&ends.columns)).map_err(ConnectorError::from)?;
+                (Box::new(topics.input.open(index, decoder)?), Some(u64::MAX), 0)
+            }
+            (Inlet::Topics(_), None) => unreachable!("topics are opened before the workers"),
         };
-        let source = ParquetSource::open(Arc::clone(&ends.catalog), ends.columns.clone(), share, pace)?;
         let device = network::open(settings.backend).map_err(|error| ReplicaError::Model(error.to_string()))?;
         let part = Part { index, peers: workers };
         let learner = Learner::restore(&checkpoint.replica, Arc::clone(&settings), part, Nursery::default(), device)?;
         let open = |dir: &Path, schema| ParquetSink::open(dir, index, schema, roll.roll_mb, roll.roll_s, None);
         let (progress, on_epoch) = (Arc::clone(&progress), Arc::clone(&on_epoch));
         Ok(Worker {
-            source: Box::new(source),
+            source,
             featurize: plan.features().open(),
             replica: Box::new(Frozen::new(learner)?),
             sinks: Sinks {
@@ -79,15 +96,21 @@ pub fn assign(
                 first_epoch: 0,
                 epochs_per_pass,
                 passes: 1,
-                rows_per_pass: ends.catalog.total_rows(),
+                rows_per_pass,
+                first_row: 0,
                 checkpoint_epochs: u64::MAX,
-                checkpoint_interval: Duration::MAX,
+                checkpoint_rows: u64::MAX,
+                // A bounded input is shown when it is complete, one without an end as it comes.
+                checkpoint_interval: match &topics {
+                    Some(_) => Duration::from_secs_f64(plan.checkpoint().every_s),
+                    None => Duration::MAX,
+                },
             },
             meter: Arc::new(move |report| {
                 progress.epoch(report);
                 on_epoch(report);
             }),
-            record: Box::new(Files::none()),
+            record: Box::new(Files { brokers: topics.as_ref().map(Started::brokers), ..Files::none() }),
         })
     };
     Ok(flow::run(workers, control, worker)?)

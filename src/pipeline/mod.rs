@@ -5,21 +5,25 @@
 //! [`load`] reads a whole input for what needs it at once.
 
 mod assign;
+mod brokers;
 mod load;
 mod metrics;
 mod model;
+mod outlets;
 mod portrait;
 mod progress;
 mod record;
 mod run;
 mod setup;
 mod signals;
+mod verify;
 
 pub use assign::assign;
 pub use load::{load, taught_settings};
 pub use metrics::observe;
 pub use portrait::portray;
 pub use progress::{GAP_BUCKETS, Progress, Totals};
-pub use run::{Outcome, run};
+pub use run::{Observers, Outcome, run};
 pub use setup::{Input, PLAN_FILE, input_rows, settings, survey};
 pub use signals::stop_on_signals;
+pub use verify::{Verified, verify};

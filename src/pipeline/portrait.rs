@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::model;
 use super::setup::{self, PLAN_FILE};
-use crate::config::{self, Plan};
+use crate::config::{self, Plan, Source};
 use crate::connector::ParquetCatalog;
 use crate::error::Error;
 use crate::flow::FlowError;
@@ -83,7 +83,8 @@ fn label_names(plan: &Plan) -> BTreeMap<String, String> {
     if plan.features().label().is_none() {
         return BTreeMap::new();
     }
-    let catalog = match ParquetCatalog::open(plan.source(), &[]) {
+    let Source::Parquet(parameters) = plan.source() else { return BTreeMap::new() };
+    let catalog = match ParquetCatalog::open(parameters, &[]) {
         Ok(catalog) => catalog,
         Err(error) => {
             tracing::info!(%error, "the input is not there any more: labels stay without names");

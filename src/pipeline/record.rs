@@ -5,11 +5,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::progress::Progress;
 use crate::checkpoint::{Checkpoint, Digest, Local, Store};
-use crate::flow::Record;
+use crate::connector::kafka::{KafkaInput, KafkaOffsets, Outbox};
+use crate::flow::{FlowError, Record};
 use crate::replica::Status;
+use crate::telemetry::failpoint;
+
+/// What a checkpoint ends beside the file: what was sent to topics, and the offsets of the input.
+pub(super) struct Brokers {
+    pub(super) input: KafkaInput,
+    pub(super) offsets: Arc<KafkaOffsets>,
+    pub(super) outbox: Option<Arc<Outbox>>,
+}
 
 /// Writes each checkpoint to the store. On workers other than 0 it is never called.
 pub(super) struct Files {
+    pub(super) brokers: Option<Brokers>,
     pub(super) store: Option<Store>,
     pub(super) next_id: u64,
     pub(super) digest: Digest,
@@ -22,6 +32,7 @@ impl Files {
     /// Keeps nothing: for runs that change no state.
     pub(super) fn none() -> Self {
         Self {
+            brokers: None,
             store: None,
             next_id: 0,
             digest: Digest::default(),
@@ -40,9 +51,22 @@ impl Record for Files {
         locals: &[Local],
         finished: bool,
         status: &Status,
-    ) -> Result<(), String> {
-        let Some(store) = &mut self.store else { return Ok(()) };
+    ) -> Result<(), FlowError> {
+        let position = self.brokers.as_ref().map(|brokers| brokers.input.position_after(epoch));
+        let Some(store) = &mut self.store else {
+            if let (Some(brokers), Some(position)) = (&self.brokers, &position) {
+                brokers.offsets.commit(position, 0)?;
+            }
+            return Ok(());
+        };
         let started = std::time::Instant::now();
+        if let Some(outbox) = self.brokers.as_ref().and_then(|brokers| brokers.outbox.as_ref())
+            && !outbox.is_transactional()
+        {
+            // A row that is lost after its offset counts as read would come never; one that is sent again, twice.
+            outbox.flush()?;
+        }
+        failpoint("before-checkpoint");
         let checkpoint = Checkpoint {
             id: self.next_id,
             epoch: epoch + 1,
@@ -52,11 +76,19 @@ impl Record for Files {
             rows: status.rows,
             workers: locals.len() as u32,
             finished,
+            position: position.clone(),
             created_unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             replica,
             locals: locals.to_vec(),
         };
-        store.write(&checkpoint).map_err(|error| error.to_string())?;
+        store.write(&checkpoint).map_err(|error| FlowError::Checkpoint(error.to_string()))?;
+        failpoint("after-checkpoint");
+        if let (Some(brokers), Some(position)) = (&self.brokers, &position) {
+            match brokers.outbox.as_ref().filter(|outbox| outbox.is_transactional()) {
+                Some(outbox) => outbox.commit(&brokers.offsets, position, checkpoint.id)?,
+                None => brokers.offsets.commit(position, checkpoint.id)?,
+            }
+        }
         self.next_id += 1;
         self.progress.checkpoint();
         (self.on_kept)(started.elapsed().as_secs_f64());

@@ -4,14 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::brokers::{self, Started};
+use super::outlets;
 use super::progress::Progress;
 use super::record::Files;
-use super::setup::{self, Ends};
-use crate::checkpoint::{self, Checkpoint, Decision, Digest, Local, RunLock, Store};
+use super::setup::{self, Ends, Inlet};
+use crate::checkpoint::{self, Checkpoint, Decision, Digest, RunLock, Store};
 use crate::config::Plan;
-use crate::connector::{Pace, ParquetSink, ParquetSource, Share, dead_letter_schema, drift_schema};
+use crate::connector::kafka::KafkaObserver;
+use crate::connector::{ConnectorError, Pace, ParquetSink, ParquetSource, Share, Source, format};
 use crate::error::Error;
-use crate::flow::{self, Control, FlowError, Schedule, Sinks, Worker};
+use crate::flow::{self, Control, FlowError, Schedule, Worker};
 use crate::learner::{Learner, Nursery, Part, Settings};
 use crate::network;
 
@@ -31,6 +34,17 @@ pub type OnKept = Arc<dyn Fn(f64) + Send + Sync>;
 /// Called after every epoch of every worker.
 pub type OnEpoch = Arc<dyn Fn(&flow::EpochReport) + Send + Sync>;
 
+/// Who is told what a run does.
+#[derive(Clone)]
+pub struct Observers {
+    /// Told about epochs.
+    pub on_epoch: OnEpoch,
+    /// Told about checkpoints.
+    pub on_kept: OnKept,
+    /// Told about the connection to brokers.
+    pub on_kafka: KafkaObserver,
+}
+
 /// Runs a plan to the end of its input or until `control` is asked to stop. `fresh` forgets what earlier runs left.
 ///
 /// # Errors
@@ -40,26 +54,34 @@ pub fn run(
     fresh: bool,
     control: &Arc<Control>,
     progress: &Arc<Progress>,
-    on_epoch: OnEpoch,
-    on_kept: OnKept,
+    observers: Observers,
 ) -> Result<Outcome, Error> {
     let ends = setup::open(plan)?;
     let lock = RunLock::acquire(plan.run_dir())?;
     let folders = [plan.assignments_dir().to_path_buf(), plan.drift_dir(), plan.dead_letters_dir()];
     if fresh {
-        checkpoint::clear(plan.checkpoint_dir())?;
+        if matches!(ends.inlet, Inlet::Files(_)) {
+            checkpoint::clear(plan.checkpoint_dir())?;
+        }
         for folder in &folders {
             ParquetSink::clear(folder)?;
         }
     }
-    let digest = setup::digest(plan, &ends.catalog.digest())?;
+    let digest = setup::digest(plan, &ends.inlet)?;
     let store = Store::open(plan.checkpoint_dir(), plan.checkpoint().keep)?;
-    let resume = resume(&store, &digest)?;
+    let (resume, started) = match &ends.inlet {
+        Inlet::Files(_) => (resume(&store, &digest)?, None),
+        Inlet::Topics(source) => {
+            let saved = || resume(&store, &digest);
+            let mut started = brokers::start(plan, source, &store, &digest, fresh, &observers.on_kafka, saved)?;
+            (started.resume.take(), Some(started))
+        }
+    };
     match &resume {
         Some(checkpoint) if checkpoint.finished => {
             // A crash may have come between the last checkpoint and showing the rows it covers; opening the sinks shows them.
             for (index, local) in checkpoint.locals.iter().enumerate() {
-                sinks(plan, &ends, index, Some(local))?;
+                outlets::open(plan, &ends.assignments, index, None, Some(local))?;
             }
             return Ok(Outcome::AlreadyFinished);
         }
@@ -72,9 +94,13 @@ pub fn run(
     setup::keep_plan(plan)?;
     let next_id = checkpoint::list(plan.checkpoint_dir())?.iter().map(|listed| listed.id + 1).max().unwrap_or(1);
     let mut settings = setup::settings(plan);
-    settings.supervision = setup::supervision(plan, &ends.catalog.digest())?;
+    settings.supervision = setup::supervision(plan, &ends.inlet.digest())?;
     let rows = setup::epoch_rows(plan);
-    let epochs_per_pass = ends.catalog.total_rows().div_ceil(rows as u64) + 1;
+    let (rows_per_pass, epochs_per_pass) = match &ends.inlet {
+        Inlet::Files(catalog) => (catalog.total_rows(), catalog.total_rows().div_ceil(rows as u64) + 1),
+        // One pass that does not end.
+        Inlet::Topics(_) => (0, u64::MAX),
+    };
     let job = Arc::new(Job {
         settings: Arc::new(settings),
         nursery: Nursery::default(),
@@ -84,11 +110,13 @@ pub fn run(
         store,
         next_id,
         digest,
+        started,
         rows,
+        rows_per_pass,
         epochs_per_pass,
         progress: Arc::clone(progress),
-        on_epoch,
-        on_kept,
+        on_epoch: observers.on_epoch,
+        on_kept: observers.on_kept,
     });
     let workers = plan.workers();
     flow::run(workers, control, move |index| job.worker(Share { index, peers: workers }))?;
@@ -135,21 +163,6 @@ fn clear_leftovers(folders: &[impl AsRef<Path>]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The outputs of worker `index`, as they were when `local` was taken, or empty.
-fn sinks(plan: &Plan, ends: &Ends, index: usize, local: Option<&Local>) -> Result<Sinks, FlowError> {
-    let token = |sink: usize| local.and_then(|local| local.sinks.get(sink)).map(Vec::as_slice);
-    let open = |dir: &Path, schema, sink| {
-        ParquetSink::open(dir, index, schema, plan.sink().roll_mb, plan.sink().roll_s, token(sink))
-    };
-    let assignments = open(plan.assignments_dir(), Arc::clone(&ends.assignments), 0)?;
-    Ok(Sinks {
-        assignments: (Box::new(assignments), Arc::clone(&ends.assignments)),
-        drift: (Box::new(open(&plan.drift_dir(), drift_schema(), 1)?), drift_schema()),
-        dead_letters: Box::new(open(&plan.dead_letters_dir(), dead_letter_schema(), 2)?),
-        on_error: plan.dead_letters().clone(),
-    })
-}
-
 /// All that the workers of a run are made from.
 struct Job {
     plan: Plan,
@@ -160,7 +173,9 @@ struct Job {
     store: Store,
     next_id: u64,
     digest: Digest,
+    started: Option<Started>,
     rows: usize,
+    rows_per_pass: u64,
     epochs_per_pass: u64,
     progress: Arc<Progress>,
     on_epoch: OnEpoch,
@@ -171,16 +186,16 @@ impl Job {
     fn worker(&self, share: Share) -> Result<Worker, FlowError> {
         let plan = &self.plan;
         let local = self.resume.as_ref().map(|checkpoint| &checkpoint.locals[share.index]);
-        let pace = Pace::Ordered { rows: self.rows };
-        let source = ParquetSource::open(Arc::clone(&self.ends.catalog), self.ends.columns.clone(), share, pace)?;
+        let source = self.source(share)?;
         let mut featurize = plan.features().open();
         if let Some(local) = local {
             featurize.restore(&local.featurizer).map_err(FlowError::Featurizer)?;
         }
-        let sinks = sinks(plan, &self.ends, share.index, local)?;
+        let outbox = self.started.as_ref().and_then(|started| started.outbox.as_ref());
+        let sinks = outlets::open(plan, &self.ends.assignments, share.index, outbox, local)?;
         let (progress, on_epoch) = (Arc::clone(&self.progress), Arc::clone(&self.on_epoch));
         Ok(Worker {
-            source: Box::new(source),
+            source,
             featurize,
             replica: Box::new(self.replica(share)?),
             sinks,
@@ -190,6 +205,21 @@ impl Job {
                 on_epoch(report);
             }),
             record: Box::new(self.record(share)?),
+        })
+    }
+
+    fn source(&self, share: Share) -> Result<Box<dyn Source>, FlowError> {
+        Ok(match (&self.ends.inlet, &self.started) {
+            (Inlet::Topics(parameters), Some(started)) => {
+                let decoder =
+                    format::decoder(&parameters.decoding(&self.ends.columns)).map_err(ConnectorError::from)?;
+                Box::new(started.input.open(share.index, decoder)?)
+            }
+            (Inlet::Files(catalog), _) => {
+                let pace = Pace::Ordered { rows: self.rows };
+                Box::new(ParquetSource::open(Arc::clone(catalog), self.ends.columns.clone(), share, pace)?)
+            }
+            (Inlet::Topics(_), None) => unreachable!("topics are opened before the workers"),
         })
     }
 
@@ -210,8 +240,10 @@ impl Job {
             first_epoch: self.resume.as_ref().map_or(0, |checkpoint| checkpoint.epoch),
             epochs_per_pass: Some(self.epochs_per_pass),
             passes: self.plan.learning().passes as u64,
-            rows_per_pass: self.ends.catalog.total_rows(),
+            rows_per_pass: self.rows_per_pass,
+            first_row: self.started.as_ref().map_or(0, |started| started.first_row),
             checkpoint_epochs: keep.every_rows.div_ceil(self.plan.learning().chunk_rows as u64).max(1),
+            checkpoint_rows: keep.every_rows,
             checkpoint_interval: Duration::from_secs_f64(keep.every_s),
         }
     }
@@ -219,6 +251,7 @@ impl Job {
     fn record(&self, share: Share) -> Result<Files, FlowError> {
         let store = (share.index == 0).then(|| self.store.clone());
         Ok(Files {
+            brokers: self.started.as_ref().map(Started::brokers),
             store,
             next_id: self.next_id,
             digest: self.digest.clone(),

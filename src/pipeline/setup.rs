@@ -6,8 +6,12 @@ use arrow_schema::{FieldRef, SchemaRef};
 use serde::Serialize;
 
 use crate::checkpoint::Digest;
-use crate::config::Plan;
-use crate::connector::{ConnectorError, InputDigest, ParquetCatalog, assignment_schema, read_pairs};
+use crate::config::{Plan, Source};
+use crate::connector::format::{self, FormatError};
+use crate::connector::kafka::KafkaSourceParameters;
+use crate::connector::{
+    ConnectorError, InputDigest, ParquetCatalog, ParquetSourceParameters, assignment_schema, read_pairs,
+};
 use crate::data::Features;
 use crate::error::Error;
 use crate::learner::{ListedPair, Nearness, PairList, Settings, Supervision, Teacher, half_life};
@@ -59,17 +63,65 @@ fn nearness(features: &Features) -> Nearness {
     }
 }
 
+/// Where rows come from, opened as far as it can be without reading.
+pub(super) enum Inlet {
+    Files(Arc<ParquetCatalog>),
+    Topics(Box<KafkaSourceParameters>),
+}
+
+impl Inlet {
+    /// The files; none where there are topics.
+    pub(super) fn digest(&self) -> InputDigest {
+        match self {
+            Self::Files(catalog) => catalog.digest(),
+            Self::Topics(_) => InputDigest::default(),
+        }
+    }
+}
+
 /// The opened input and the columns of the output.
 pub(super) struct Ends {
-    pub(super) catalog: Arc<ParquetCatalog>,
+    pub(super) inlet: Inlet,
+    /// The columns of the input, where they are known.
+    pub(super) schema: Option<SchemaRef>,
     pub(super) columns: Vec<String>,
     pub(super) assignments: SchemaRef,
 }
 
 /// Opens the input and checks it against what the pipeline asks for.
 pub(super) fn open(plan: &Plan) -> Result<Ends, Error> {
+    match plan.source() {
+        Source::Parquet(parameters) => open_files(plan, parameters),
+        Source::Kafka(parameters) => open_topics(plan, parameters),
+    }
+}
+
+fn open_topics(plan: &Plan, parameters: &KafkaSourceParameters) -> Result<Ends, Error> {
     let columns = plan.features().wanted_columns();
-    let catalog = ParquetCatalog::open(plan.source(), &[])?;
+    let schema = format::decoder(&parameters.decoding(&columns)).map_err(ConnectorError::from)?.schema();
+    let fault = |source| Error::Features { file: parameters.topic.clone(), source };
+    let extras = match &schema {
+        Some(schema) => {
+            plan.features().check_schema(schema).map_err(fault)?;
+            plan.features().extra_fields(schema).map_err(fault)?
+        }
+        None if plan.features().label().is_none() && plan.features().keep().is_empty() => Vec::new(),
+        None => {
+            return Err(Error::Connector(ConnectorError::Format(FormatError::Options {
+                topic: parameters.topic.clone(),
+                problem: "`features.label` and `features.keep` need the types of these columns: name a `schema` file"
+                    .to_owned(),
+            })));
+        }
+    };
+    let extras: Vec<FieldRef> = extras.into_iter().map(Arc::new).collect();
+    let assignments = assignment_schema(&extras)?;
+    Ok(Ends { inlet: Inlet::Topics(Box::new(parameters.clone())), schema, columns, assignments })
+}
+
+fn open_files(plan: &Plan, parameters: &ParquetSourceParameters) -> Result<Ends, Error> {
+    let columns = plan.features().wanted_columns();
+    let catalog = ParquetCatalog::open(parameters, &[])?;
     // The columns stand as they are in the first file with rows; whether the others agree is asked afterwards.
     let first = || catalog.digest().files.into_iter().find(|file| file.rows > 0).map(|file| file.name);
     let fault = |source| Error::Features { file: first().unwrap_or_default(), source };
@@ -78,12 +130,16 @@ pub(super) fn open(plan: &Plan) -> Result<Ends, Error> {
     let extras = plan.features().extra_fields(catalog.schema()).map_err(fault)?;
     let extras: Vec<FieldRef> = extras.into_iter().map(Arc::new).collect();
     let assignments = assignment_schema(&extras)?;
-    Ok(Ends { catalog: Arc::new(catalog), columns, assignments })
+    let schema = Some(Arc::clone(catalog.schema()));
+    Ok(Ends { inlet: Inlet::Files(Arc::new(catalog)), schema, columns, assignments })
 }
 
-/// What the footers of the input say.
+/// What is known of the input without reading a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Input {
+    /// The topic, or what topics match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// Files.
     pub files: usize,
     /// Rows of all files.
@@ -100,19 +156,26 @@ pub struct Input {
 /// If the input cannot be opened, or lacks a column, or has one of a type that cannot be used or that is not the same in
 /// all files.
 pub fn survey(plan: &Plan) -> Result<Input, Error> {
-    let Ends { catalog, columns, .. } = open(plan)?;
-    supervision(plan, &catalog.digest())?;
-    let features = plan.features().width(catalog.schema());
-    Ok(Input { files: catalog.digest().files.len(), rows: catalog.total_rows(), columns, features })
+    let Ends { inlet, schema, columns, .. } = open(plan)?;
+    supervision(plan, &inlet.digest())?;
+    let features = schema.and_then(|schema| plan.features().width(&schema));
+    Ok(match inlet {
+        Inlet::Topics(parameters) => Input { topic: Some(parameters.topic), files: 0, rows: 0, columns, features },
+        Inlet::Files(catalog) => {
+            let (files, rows) = (catalog.digest().files.len(), catalog.total_rows());
+            Input { topic: None, files, rows, columns, features }
+        }
+    })
 }
 
-/// Rows that a run will featurise, over all passes.
+/// Rows that a run will featurise, over all passes; nothing for an input without an end.
 ///
 /// # Errors
 /// If the input cannot be opened.
-pub fn input_rows(plan: &Plan) -> Result<u64, Error> {
-    let catalog = ParquetCatalog::open(plan.source(), &[])?;
-    Ok(catalog.total_rows() * plan.learning().passes as u64)
+pub fn input_rows(plan: &Plan) -> Result<Option<u64>, Error> {
+    let Source::Parquet(parameters) = plan.source() else { return Ok(None) };
+    let catalog = ParquetCatalog::open(parameters, &[])?;
+    Ok(Some(catalog.total_rows() * plan.learning().passes as u64))
 }
 
 /// Input rows of all workers in one epoch: about one chunk of model rows.
@@ -163,16 +226,26 @@ pub(super) fn modelled(plan: &Plan) -> Result<Digest, Error> {
 }
 
 /// Every setting that a checkpoint cannot carry across a change.
-pub(super) fn digest(plan: &Plan, input: &InputDigest) -> Result<Digest, Error> {
+pub(super) fn digest(plan: &Plan, inlet: &Inlet) -> Result<Digest, Error> {
     let mut digest = settings_under(plan, &CARRIED)?;
     digest.insert("pipeline.workers", plan.workers().to_string());
-    let files = input.files.iter().map(|file| format!("{} ({} rows, {} bytes)", file.name, file.rows, file.bytes));
     if let Some(path) = plan.supervision().and_then(|supervision| supervision.pairs.as_ref()) {
         let bytes = std::fs::read(path).map_err(|error| pairs_gone(path, &error))?;
         digest
             .insert("content of supervision.pairs", format!("{:08x} ({} bytes)", crc32fast::hash(&bytes), bytes.len()));
     }
-    digest.insert("source.parquet.files", files.collect::<Vec<_>>().join(", "));
+    match inlet {
+        Inlet::Files(catalog) => {
+            let input = catalog.digest();
+            let files =
+                input.files.iter().map(|file| format!("{} ({} rows, {} bytes)", file.name, file.rows, file.bytes));
+            digest.insert("source.parquet.files", files.collect::<Vec<_>>().join(", "));
+        }
+        Inlet::Topics(parameters) => {
+            digest.insert("source.kafka.topic", parameters.topic.clone());
+            digest.insert("source.kafka.properties.group.id", parameters.group(plan.name()).to_owned());
+        }
+    }
     Ok(digest)
 }
 

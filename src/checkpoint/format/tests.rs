@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::data::Place;
 
 fn sample() -> Checkpoint {
     Checkpoint {
@@ -13,6 +14,7 @@ fn sample() -> Checkpoint {
         workers: 2,
         finished: false,
         created_unix_s: 1_800_000_000,
+        position: None,
         replica: (0..100).collect(),
         locals: vec![
             Local { featurizer: vec![1; 30], sinks: vec![vec![2; 20], vec![3; 10]] },
@@ -128,6 +130,12 @@ fn checkpoints() -> impl Strategy<Value = Checkpoint> {
             workers: locals.len() as u32,
             finished,
             created_unix_s: rows / 3,
+            // A place in a partition, now and then.
+            position: (rows % 2 == 0).then(|| {
+                let mut position = Position { run: format!("{id:x}"), sequence: rows, ..Position::default() };
+                position.set("topic", 3, Place { offset: model_version.unsigned_abs() as i64, row: 2 });
+                position
+            }),
             replica,
             locals,
         },

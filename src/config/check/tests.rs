@@ -68,15 +68,6 @@ fn a_source_is_needed() {
 }
 
 #[test]
-fn kafka_is_refused_at_both_ends() {
-    assert_eq!(
-        broken(&["source.kafka.topic=har"]).1,
-        "[source.kafka]: this version reads Parquet only; use [source.parquet]"
-    );
-    assert_eq!(broken(&["sink.kafka.topic=har"]).0, Rule::KafkaSink);
-}
-
-#[test]
 fn supervision_is_taken_by_objectives_that_learn_from_pairs() {
     let labels = "supervision.label_fraction=0.2";
     let plan = checked(&["model.objective=balanced", "features.label=y", labels]).unwrap();

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::super::Secret;
 use super::*;
+use crate::data::Secret;
 use crate::learner::{PerKey, Target};
 
 const SMALL: &str = "\

@@ -28,6 +28,6 @@ pub use codec::{Decoder, Encoder};
 pub use error::FormatError;
 pub use message::{Decoded, Message, Reject};
 pub use open::{decoder, encoder};
-pub use options::{Format, FormatOptions, RegistryAddress};
+pub use options::{ASSIGNMENT_RECORD, DRIFT_RECORD, Format, FormatOptions, RegistryAddress};
 pub use reasons::FORMAT_REASONS;
 pub use schema_file::{avro_schema, json_schema};

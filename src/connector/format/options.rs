@@ -18,6 +18,11 @@ pub enum Format {
     ArrowIpc,
 }
 
+/// Full Avro name of an assignment.
+pub const ASSIGNMENT_RECORD: &str = "evenkeel.Assignment";
+/// Full Avro name of a drift event.
+pub const DRIFT_RECORD: &str = "evenkeel.DriftEvent";
+
 /// What a decoder or an encoder must know.
 #[derive(Clone, Debug)]
 pub struct FormatOptions {
@@ -33,7 +38,7 @@ pub struct FormatOptions {
     pub columns: Vec<String>,
     /// Larger payloads are rejected unread.
     pub max_value_bytes: usize,
-    /// Full Avro name of the rows that are written, such as `evenkeel.Assignment`.
+    /// Full Avro name of the rows that are written.
     pub record: String,
 }
 

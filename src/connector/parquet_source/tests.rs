@@ -33,7 +33,7 @@ fn source(catalog: &Arc<ParquetCatalog>, columns: &[&str], share: Share, pace: P
 fn rows(source: &mut ParquetSource, epoch: u64) -> Vec<Records> {
     match source.read(epoch).unwrap() {
         Polled::Rows(records) => records,
-        Polled::Exhausted => panic!("epoch {epoch} is in the input"),
+        Polled::Exhausted | Polled::Pending => panic!("epoch {epoch} is in the input"),
     }
 }
 
@@ -121,7 +121,7 @@ fn starting_at_any_epoch_reads_what_an_uninterrupted_run_reads() {
                 let epochs: Vec<_> = (0..)
                     .map_while(|epoch| match whole.read(epoch).unwrap() {
                         Polled::Rows(records) => Some(seen(&records)),
-                        Polled::Exhausted => None,
+                        Polled::Exhausted | Polled::Pending => None,
                     })
                     .collect();
                 for first in 0..epochs.len() {

@@ -51,6 +51,7 @@ impl Flaw {
             reason: self.reason,
             detail: self.detail,
             record: record_as_json(&records.batch, row),
+            origin: records.origin(row),
         }
     }
 

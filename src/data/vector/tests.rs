@@ -35,6 +35,7 @@ fn records(columns: Vec<(&str, ArrayRef)>) -> Records {
         source: Arc::from("rows.parquet"),
         partition: 0,
         first_offset: 40,
+        origins: None,
         first_sequence: 400,
         picked: None,
     }

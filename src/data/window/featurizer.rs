@@ -167,7 +167,7 @@ impl WindowFeaturizer {
         let stamp = Stamp {
             source: Arc::clone(&records.source),
             partition: records.partition,
-            offset: records.first_offset + row as i64,
+            offset: records.offset(row),
             sequence: records.first_sequence + row as u64,
             time: *time,
             label,

@@ -53,7 +53,15 @@ fn featurize(features: &Features, batches: impl Iterator<Item = RecordBatch>, fi
         let rows = batch.num_rows();
         let source = Arc::from("recording");
         let (first_offset, first_sequence) = (first as i64, first as u64);
-        add(featurizer.featurize(&Records { batch, source, partition: 0, first_offset, first_sequence, picked: None }));
+        add(featurizer.featurize(&Records {
+            batch,
+            source,
+            partition: 0,
+            first_offset,
+            first_sequence,
+            picked: None,
+            origins: None,
+        }));
         first += rows;
     }
     if finish {

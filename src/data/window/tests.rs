@@ -48,6 +48,7 @@ fn records(readings: &[Reading], first: usize) -> Records {
         source: Arc::from("readings.parquet"),
         partition: 0,
         first_offset: 1000 + first as i64,
+        origins: None,
         first_sequence: first as u64,
         picked: None,
     }

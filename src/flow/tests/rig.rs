@@ -164,6 +164,8 @@ impl Rig {
             passes: self.passes,
             rows_per_pass: rows,
             checkpoint_epochs: self.checkpoint_epochs,
+            first_row: 0,
+            checkpoint_rows: u64::MAX,
             checkpoint_interval: Duration::MAX,
         }
     }
@@ -344,10 +346,10 @@ impl Record for Recorder {
         locals: &[Local],
         finished: bool,
         status: &Status,
-    ) -> Result<(), String> {
+    ) -> Result<(), FlowError> {
         let mut kept = self.journal.kept.lock().unwrap();
         if self.fault == Fault::Keep(kept.len()) {
-            return Err("the disk is full".to_owned());
+            return Err(FlowError::Checkpoint("the disk is full".to_owned()));
         }
         kept.push(Kept { epoch, replica, locals: locals.to_vec(), finished, status: status.clone() });
         Ok(())

@@ -1,0 +1,135 @@
+//! What every Kafka client of ours has in common: its log, its errors, and whether brokers answer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{ProducerContext, ThreadedProducer};
+use rdkafka::statistics::Statistics;
+
+/// What is known about the connection to the brokers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KafkaEvent<'a> {
+    /// A broker answers.
+    Connected {
+        /// Which client hears it: `input` or `output`.
+        client: &'static str,
+    },
+    /// No broker answers any more.
+    Disconnected {
+        /// Which client hears nothing: `input` or `output`.
+        client: &'static str,
+        /// The last thing that went wrong.
+        reason: &'a str,
+    },
+    /// How many messages of a partition have not been read.
+    Lag {
+        /// Its topic.
+        topic: &'a str,
+        /// Its number.
+        partition: i32,
+        /// Messages.
+        rows: u64,
+    },
+}
+
+/// Told about the connection, on threads of the clients.
+pub type KafkaObserver = Arc<dyn Fn(KafkaEvent<'_>) + Send + Sync>;
+
+/// A client's ears.
+pub(super) struct Listener {
+    client: &'static str,
+    observer: KafkaObserver,
+    connected: AtomicBool,
+    last_error: Mutex<Option<String>>,
+    /// The first message that could not be delivered.
+    undelivered: Mutex<Option<String>>,
+}
+
+/// A consumer of ours.
+pub(super) type Consumer = BaseConsumer<Listener>;
+/// A producer of ours.
+pub(super) type Producer = ThreadedProducer<Listener>;
+
+impl Listener {
+    pub(super) fn new(client: &'static str, observer: &KafkaObserver) -> Self {
+        Self {
+            client,
+            observer: Arc::clone(observer),
+            connected: AtomicBool::new(false),
+            last_error: Mutex::new(None),
+            undelivered: Mutex::new(None),
+        }
+    }
+
+    /// The last thing that a broker or the way to it was at fault for.
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why a message could not be delivered, if one could not.
+    pub(super) fn undelivered(&self) -> Option<String> {
+        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, connected: bool) {
+        let client = self.client;
+        if self.connected.swap(connected, Ordering::AcqRel) != connected {
+            let reason = self.last_error().unwrap_or_else(|| "no broker answers".to_owned());
+            (self.observer)(if connected {
+                KafkaEvent::Connected { client }
+            } else {
+                KafkaEvent::Disconnected { client, reason: &reason }
+            });
+        }
+    }
+}
+
+impl ClientContext for Listener {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+                tracing::warn!(facility, "librdkafka: {message}");
+            }
+            RDKafkaLogLevel::Warning => tracing::info!(facility, "librdkafka: {message}"),
+            _ => tracing::debug!(facility, "librdkafka: {message}"),
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let answers = |broker: &rdkafka::statistics::Broker| broker.nodeid >= 0 && broker.state == "UP";
+        self.tell(statistics.brokers.values().any(answers));
+        for (topic, partitions) in &statistics.topics {
+            // How far it is read, not how far it is committed: see `Reader::tell_lag`.
+            for partition in partitions.partitions.values().filter(|partition| partition.consumer_lag_stored >= 0) {
+                let rows = partition.consumer_lag_stored as u64;
+                (self.observer)(KafkaEvent::Lag { topic, partition: partition.partition, rows });
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The end of what is there is no fault; whoever reads is told by the poll.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
+        tracing::warn!(%error, "kafka: {reason}");
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+}
+
+impl ConsumerContext for Listener {}
+
+impl ProducerContext for Listener {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
+        }
+    }
+}

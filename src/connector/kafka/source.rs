@@ -1,0 +1,195 @@
+//! Topics as an input of the flow.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::KafkaSourceParameters;
+use super::client::{Consumer, KafkaObserver, Listener};
+use super::hub::{Hub, Room};
+use super::reader::Reader;
+use super::topics::{PATIENCE, Topics, ask};
+use crate::connector::format::Decoder;
+use crate::connector::{ConnectorError, Polled, Source};
+use crate::data::{DeadLetter, Position};
+
+/// How often new partitions are looked for, unless `topic.metadata.refresh.interval.ms` says so.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// The input of a job: one consumer for each worker, one order for all.
+#[derive(Clone)]
+pub struct KafkaInput {
+    hub: Arc<Hub>,
+    parameters: KafkaSourceParameters,
+    group: String,
+    topics: Topics,
+    peers: usize,
+    observer: KafkaObserver,
+}
+
+/// How a job walks through its input.
+#[derive(Clone, Debug)]
+pub struct KafkaPace {
+    /// Rows of all workers together in one epoch.
+    pub epoch_rows: usize,
+    /// Workers.
+    pub peers: usize,
+    /// The first epoch.
+    pub epoch: u64,
+    /// Where its first row is. Partitions that it does not name are read from their beginning.
+    pub position: Position,
+}
+
+impl KafkaInput {
+    /// An input that nobody reads yet. `group` is the consumer group.
+    ///
+    /// # Errors
+    /// If `topic` is no topic and no regular expression.
+    pub fn new(
+        parameters: &KafkaSourceParameters,
+        group: &str,
+        pace: KafkaPace,
+        observer: &KafkaObserver,
+    ) -> Result<Self, ConnectorError> {
+        let topics = Topics::parse(&parameters.topic)
+            .map_err(|problem| ConnectorError::NoInput { path: parameters.topic.clone(), problem })?;
+        let room = Room { rows: parameters.buffer_rows.max(1), bytes: parameters.buffer_mb.max(1) << 20 };
+        Ok(Self {
+            hub: Arc::new(Hub::new(pace.epoch_rows, pace.peers, room, pace.epoch, pace.position)),
+            parameters: parameters.clone(),
+            group: group.to_owned(),
+            topics,
+            peers: pace.peers,
+            observer: Arc::clone(observer),
+        })
+    }
+
+    /// Starts to read the partitions of `worker`.
+    ///
+    /// # Errors
+    /// If no broker answers, or there is no such topic.
+    pub fn open(&self, worker: usize, decoder: Box<dyn Decoder>) -> Result<KafkaSource, ConnectorError> {
+        let consumer = consumer(&self.parameters, &self.group, &self.observer)?;
+        let mut next = BTreeMap::new();
+        for partition in self.topics.partitions(&consumer, PATIENCE)? {
+            if partition.worker(self.peers) == worker {
+                let place = self.hub.open(&partition, first_offset(&consumer, &partition.topic, partition.number)?);
+                next.insert(partition, place.offset);
+            }
+        }
+        let given = self.parameters.properties.get("topic.metadata.refresh.interval.ms");
+        let refresh = given.and_then(|text| text.parse().ok()).map_or(REFRESH, Duration::from_millis);
+        let reader = Reader {
+            hub: Arc::clone(&self.hub),
+            worker,
+            peers: self.peers,
+            consumer,
+            decoder,
+            topics: self.topics.clone(),
+            batch_rows: self.parameters.batch_rows.max(1),
+            refresh,
+            next,
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("kafka reader {worker}"))
+            .spawn(move || reader.run())
+            .map_err(|error| ConnectorError::Kafka { problem: format!("cannot start a reading thread: {error}") })?;
+        let (letters, sequence) = (Vec::new(), 0);
+        Ok(KafkaSource { hub: Arc::clone(&self.hub), worker, letters, sequence, thread: Some(thread) })
+    }
+
+    /// Where the input stands after `epoch`; earlier ones cannot be asked for afterwards.
+    #[must_use]
+    pub fn position_after(&self, epoch: u64) -> Position {
+        self.hub.position_after(epoch)
+    }
+}
+
+fn first_offset(consumer: &Consumer, topic: &str, partition: i32) -> Result<i64, ConnectorError> {
+    use rdkafka::consumer::Consumer as _;
+    let (low, _) =
+        ask(consumer, &format!("read {topic}/{partition}"), || consumer.fetch_watermarks(topic, partition, PATIENCE))?;
+    Ok(low)
+}
+
+/// A consumer that is told which partitions to read and never commits by itself.
+///
+/// # Errors
+/// If librdkafka refuses the properties.
+pub(super) fn consumer(
+    parameters: &KafkaSourceParameters,
+    group: &str,
+    observer: &KafkaObserver,
+) -> Result<Consumer, ConnectorError> {
+    let mut config = parameters.properties.client();
+    let defaults = [
+        ("auto.offset.reset", "earliest"),
+        // How long the end of a partition takes to show.
+        ("fetch.wait.max.ms", "100"),
+        ("statistics.interval.ms", "1000"),
+        // What waits for the workers is decoded; more of the same in front of that is only memory.
+        ("queued.max.messages.kbytes", "16384"),
+        ("client.id", "evenkeel"),
+    ];
+    for (name, value) in defaults {
+        if config.get(name).is_none() {
+            config.set(name, value);
+        }
+    }
+    config.set("group.id", group);
+    config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+    config.set("enable.partition.eof", "true");
+    config
+        .create_with_context(Listener::new("input", observer))
+        .map_err(|error| ConnectorError::Kafka { problem: format!("cannot make a consumer: {error}") })
+}
+
+/// One worker's view of the input.
+pub struct KafkaSource {
+    hub: Arc<Hub>,
+    worker: usize,
+    letters: Vec<DeadLetter>,
+    sequence: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Source for KafkaSource {
+    fn read(&mut self, epoch: u64) -> Result<Polled, ConnectorError> {
+        match self.hub.read(epoch, self.worker, Instant::now())? {
+            None => Ok(Polled::Pending),
+            Some(part) => {
+                self.letters = part.letters;
+                self.sequence = part.sequence;
+                Ok(Polled::Rows(part.records))
+            }
+        }
+    }
+
+    fn cut(&mut self, epoch: u64) {
+        self.hub.cut(epoch, Instant::now());
+    }
+
+    fn rejected(&mut self) -> Vec<DeadLetter> {
+        std::mem::take(&mut self.letters)
+    }
+
+    fn consumed(&self) -> Option<u64> {
+        Some(self.sequence)
+    }
+
+    fn total_rows(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        self.hub.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a reading thread panicked");
+        }
+    }
+}
