@@ -200,10 +200,20 @@ impl Scene {
 
     /// Starts `evenkeel run` in the folder; `sets` are overrides, or options if they begin with `--`.
     pub fn start(&self, sets: &[&str]) -> Running {
-        self.start_with(&["run"], sets)
+        self.start_with(&["run"], sets, None)
     }
 
-    fn start_with(&self, words: &[&str], sets: &[&str]) -> Running {
+    /// The same, to be killed at a named place (`name`, or `name*3` for the third time), as `kill -9` would.
+    pub fn start_to_die(&self, place: &str, sets: &[&str]) -> Running {
+        self.start_with(&["run"], sets, Some(place))
+    }
+
+    /// Runs another command on the pipeline to its end.
+    pub fn command(&self, word: &str, sets: &[&str]) -> Ended {
+        self.start_with(&[word], sets, None).wait()
+    }
+
+    fn start_with(&self, words: &[&str], sets: &[&str], place: Option<&str>) -> Running {
         let said = tempfile::Builder::new().prefix("said-").tempdir_in(self.folder.path()).unwrap();
         let (out, err) = (said.path().join("out"), said.path().join("err"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
@@ -213,6 +223,9 @@ impl Scene {
                 command.arg("--set");
             }
             command.arg(set);
+        }
+        if let Some(place) = place {
+            command.env("EVENKEEL_FAILPOINT", place);
         }
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         Running { child: command.spawn().unwrap(), said }
@@ -299,6 +312,13 @@ impl Running {
         // A process that has just ended by itself is waited for, not yet gone: the signal is then harmless.
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Sends a signal unless it has ended.
+    pub fn signal_if_alive(&mut self, name: &str) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal(name);
+        }
     }
 
     /// Whether it has ended within `time`.
