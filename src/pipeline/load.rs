@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::setup;
+use super::setup::{self, Inlet};
 use crate::config::Plan;
 use crate::connector::{Pace, ParquetSource, Polled, Share, Source};
 use crate::data::Minibatch;
@@ -19,8 +19,11 @@ const ROWS: usize = 8_192;
 /// If the input cannot be read, or one of its rows cannot be used.
 pub fn load(plan: &Plan) -> Result<Vec<Arrival>, Error> {
     let ends = setup::open(plan)?;
+    let Inlet::Files(catalog) = &ends.inlet else {
+        return Err(Error::Usage("a topic has no end and cannot be read as a whole: use [source.parquet]".to_owned()));
+    };
     let (share, pace) = (Share { index: 0, peers: 1 }, Pace::Ordered { rows: ROWS });
-    let mut source = ParquetSource::open(Arc::clone(&ends.catalog), ends.columns.clone(), share, pace)?;
+    let mut source = ParquetSource::open(Arc::clone(catalog), ends.columns.clone(), share, pace)?;
     let mut featurizer = plan.features().open();
     let mut arrivals = Vec::new();
     for epoch in 0.. {
@@ -30,7 +33,7 @@ pub fn load(plan: &Plan) -> Result<Vec<Arrival>, Error> {
                     take(featurizer.featurize(records), &mut arrivals)?;
                 }
             }
-            Polled::Exhausted => break,
+            Polled::Exhausted | Polled::Pending => break,
         }
     }
     take(featurizer.finish(), &mut arrivals)?;
@@ -44,7 +47,7 @@ pub fn load(plan: &Plan) -> Result<Vec<Arrival>, Error> {
 /// If the input or the pairs of the supervision cannot be read.
 pub fn taught_settings(plan: &Plan) -> Result<Settings, Error> {
     let ends = setup::open(plan)?;
-    Ok(Settings { supervision: setup::supervision(plan, &ends.catalog.digest())?, ..setup::settings(plan) })
+    Ok(Settings { supervision: setup::supervision(plan, &ends.inlet.digest())?, ..setup::settings(plan) })
 }
 
 fn take(batch: Minibatch, arrivals: &mut Vec<Arrival>) -> Result<(), Error> {
