@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::{
-    Arguments, Command, assign, benchmark, checkpoint, completions, evaluate, logging, replay, report, schema, validate,
-    verify,
+    Arguments, Command, assign, benchmark, checkpoint, completions, evaluate, logging, replay, report, schema,
+    validate, verify,
 };
 use crate::error::{Error, exit};
 
