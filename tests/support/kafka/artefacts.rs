@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// Tests of one process take turns: the second finds what the first has made. Processes keep apart by their numbers.
+static MAVEN: Mutex<()> = Mutex::new(());
 
 /// The target folder; Cargo makes `tmp` in it for integration tests.
 fn cache() -> PathBuf {
@@ -21,6 +25,7 @@ pub fn scratch(name: &str) -> PathBuf {
 /// Makes a folder of the cache with Maven unless it is there. It appears complete or not at all.
 fn provide(name: &str, goal: &[String]) -> PathBuf {
     let done = cache().join(name);
+    let _turn = MAVEN.lock().unwrap_or_else(PoisonError::into_inner);
     if done.is_dir() {
         return done;
     }
