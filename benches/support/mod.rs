@@ -4,3 +4,8 @@
 pub mod arguments;
 pub mod program;
 pub mod stream;
+
+/// The program's own.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
