@@ -354,6 +354,16 @@ impl Running {
     }
 }
 
+/// A test that fails leaves nothing running.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
 /// All `part-*.parquet` of a folder, by name, as one table.
 pub fn table(folder: &Path) -> Option<RecordBatch> {
     let entries = std::fs::read_dir(folder).ok()?;

@@ -29,7 +29,7 @@ pub struct Received {
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
-    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "20000000");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let created = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
     created.into_iter().next().unwrap().unwrap();
@@ -106,4 +106,41 @@ pub fn read_topic(bootstrap: &str, topic: &str, committed: bool) -> Vec<Received
     }
     found.sort_by_key(|record| (record.partition, record.offset));
     found
+}
+
+/// Reads topics as they grow, as a read-committed reader sees them.
+pub struct Follower {
+    consumer: BaseConsumer,
+}
+
+impl Follower {
+    /// From the beginning of topics, of which the partitions are known by now.
+    pub fn new(bootstrap: &str, topics: &[&str]) -> Self {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap)
+            .set("group.id", "test-follower")
+            .set("enable.auto.commit", "false")
+            .set("isolation.level", "read_committed")
+            .create()
+            .unwrap();
+        let mut assignment = TopicPartitionList::new();
+        for topic in topics {
+            let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+            for partition in metadata.topics()[0].partitions() {
+                assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+            }
+        }
+        consumer.assign(&assignment).unwrap();
+        Self { consumer }
+    }
+
+    /// Hands over topic and value of what comes within `time`.
+    pub fn read(&self, time: Duration, mut visit: impl FnMut(&str, Option<&[u8]>)) {
+        let start = Instant::now();
+        while let Some(left) = time.checked_sub(start.elapsed()) {
+            // Brokers that are away come back, or the test runs out of patience.
+            let Some(Ok(message)) = self.consumer.poll(left) else { continue };
+            visit(message.topic(), message.payload());
+        }
+    }
 }

@@ -16,5 +16,5 @@ mod registry;
 
 pub use artefacts::tool;
 pub use broker::{Broker, Options, shared};
-pub use client::{Received, create_topic, fresh_topic, produce, read_topic};
+pub use client::{Follower, Received, create_topic, fresh_topic, produce, read_topic};
 pub use registry::registry;
