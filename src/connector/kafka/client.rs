@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rdkafka::Message as _;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
@@ -71,6 +72,10 @@ impl Listener {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn remember(&self, reason: &str) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
     /// Why a message could not be delivered, if one could not.
     pub(super) fn undelivered(&self) -> Option<String> {
         self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -91,6 +96,11 @@ impl Listener {
 
 impl ClientContext for Listener {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Why a transaction has failed is told nowhere else; calls that come after it only say that they came too late.
+        if facility == "TXNERR" {
+            let reason = message.split_once("]: ").map_or(message, |(_thread, reason)| reason);
+            self.remember(reason);
+        }
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
                 tracing::warn!(facility, "librdkafka: {message}");
@@ -118,7 +128,7 @@ impl ClientContext for Listener {
             return;
         }
         tracing::warn!(%error, "kafka: {reason}");
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        self.remember(reason);
     }
 }
 
@@ -128,8 +138,9 @@ impl ProducerContext for Listener {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
+        if let Err((error, message)) = result {
+            let mut undelivered = self.undelivered.lock().unwrap_or_else(PoisonError::into_inner);
+            undelivered.get_or_insert_with(|| format!("{error}, topic {}", message.topic()));
         }
     }
 }

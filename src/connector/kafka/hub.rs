@@ -16,8 +16,8 @@ use crate::data::{DeadLetter, Place, Position, Records};
 /// How long rows wait for the others of their epoch while more of them may be on the way.
 pub(super) const LINGER: Duration = Duration::from_millis(50);
 
-/// What may wait for one worker.
-#[derive(Clone, Copy, Debug)]
+/// What waits or may wait for one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
     pub(super) rows: usize,
     pub(super) bytes: usize,
@@ -158,10 +158,21 @@ impl Hub {
     }
 
     fn has_room(&self, state: &State, worker: usize) -> bool {
-        let own =
-            || state.queues.iter().filter(|(partition, _)| partition.worker(self.peers) == worker).map(|(_, q)| q);
-        let (rows, bytes) = own().fold((0, 0), |(rows, bytes), queue| (rows + queue.left, bytes + queue.bytes));
-        rows < self.room.rows && bytes < self.room.bytes
+        let held = self.waiting(state, worker);
+        held.rows < self.room.rows && held.bytes < self.room.bytes
+    }
+
+    /// What waits for `worker`.
+    pub(super) fn held(&self, worker: usize) -> Room {
+        self.waiting(&self.lock(), worker)
+    }
+
+    fn waiting(&self, state: &State, worker: usize) -> Room {
+        let own = state.queues.iter().filter(|(partition, _)| partition.worker(self.peers) == worker);
+        own.fold(Room { rows: 0, bytes: 0 }, |held, (_, queue)| Room {
+            rows: held.rows + queue.left,
+            bytes: held.bytes + queue.bytes,
+        })
     }
 
     /// The part of `epoch` that `worker` reads, or nothing while there are not rows enough for it. Every worker asks for

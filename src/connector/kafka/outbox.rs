@@ -33,6 +33,9 @@ const CALL: Duration = Duration::from_secs(10);
 /// How long a full queue is waited for before it is looked at again.
 const BREATH: Duration = Duration::from_millis(5);
 
+/// Kilobytes that wait for the brokers before the flow waits for them as well.
+const QUEUE_KBYTES: usize = 65_536;
+
 /// A message to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outgoing {
@@ -88,6 +91,9 @@ impl Outbox {
         // A commit waits this long between two of its requests.
         default(&mut config, "retry.backoff.ms", "10");
         default(&mut config, "enable.idempotence", "true");
+        let limit = properties.get("message.max.bytes").and_then(|text| text.parse().ok()).unwrap_or(1_000_000_usize);
+        // What waits for slow brokers; librdkafka would let it grow to a gigabyte. A largest message must fit.
+        default(&mut config, "queue.buffering.max.kbytes", &QUEUE_KBYTES.max(limit.div_ceil(1024) + 1).to_string());
         let id = if delivery == Delivery::ExactlyOnce {
             default(&mut config, "transactional.id", name);
             default(&mut config, "transaction.timeout.ms", &TRANSACTION_TIMEOUT_MS.to_string());
@@ -100,7 +106,6 @@ impl Outbox {
             .create_with_context(Listener::new("output", observer))
             .map_err(|error| ConnectorError::Kafka { problem: format!("cannot make a producer: {error}") })?;
         // Headers take room as well.
-        let limit = properties.get("message.max.bytes").and_then(|text| text.parse().ok()).unwrap_or(1_000_000_usize);
         let outbox = Self { producer, id, most_bytes: limit.saturating_sub(4_096), state: Mutex::default() };
         if outbox.id.is_some() {
             outbox.repeat("begin transactions", || outbox.producer.init_transactions(CALL))?;

@@ -134,7 +134,13 @@ impl Reader {
             let list = self.list()?;
             self.consumer.pause(&list).map_err(fault)?;
         }
-        tracing::debug!(worker = self.worker, "paused: rows wait for the workers");
+        let held = self.hub.held(self.worker);
+        tracing::debug!(
+            worker = self.worker,
+            rows = held.rows,
+            bytes = held.bytes,
+            "paused: rows wait for the workers"
+        );
         while !self.hub.closed() && !self.hub.room(self.worker, Duration::ZERO) {
             match self.consumer.poll(POLL) {
                 // What was on its way when it was paused comes again.
