@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use self::outcome::{Sight, from_table, from_topic};
 use self::tally::Tally;
-use super::model;
+use super::{model, setup};
 use crate::checkpoint::{self, Checkpoint, Verdict};
 use crate::config::{Plan, Source};
 use crate::connector::ParquetCatalog;
@@ -195,7 +195,10 @@ fn outcomes(plan: &Plan, tally: &mut Tally, verified: &mut Verified) -> Result<(
         }
     };
     match plan.kafka_sink() {
-        Some(sink) => from_topic(&sink, |sight| assigned(sight, tally, verified))?,
+        Some(sink) => {
+            let columns = setup::open(plan)?.assignments;
+            from_topic(&sink, &columns, |sight| assigned(sight, tally, verified))?;
+        }
         None => from_table(plan.assignments_dir(), |sight| assigned(sight, tally, verified))?,
     }
     for ((source, partition), mut rows) in versions {

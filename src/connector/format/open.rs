@@ -69,6 +69,21 @@ pub fn decoder(options: &FormatOptions) -> Result<Box<dyn Decoder>, FormatError>
     }
 }
 
+/// A decoder for Avro messages of which the schema is known: that of the record itself, or with a registry the one that every
+/// writer's is resolved to.
+///
+/// # Errors
+/// If `schema` is no Avro record, or lacks a column.
+pub fn avro_decoder(options: &FormatOptions, schema: &str) -> Result<Box<dyn Decoder>, FormatError> {
+    let (topic, columns, most_bytes) = (options.topic.as_str(), options.columns.as_slice(), options.max_value_bytes);
+    let decoder = match &options.registry {
+        None => AvroDecoder::plain(topic, schema, columns, most_bytes),
+        Some(address) => AvroDecoder::framed(topic, schema, columns, most_bytes, Registry::new(address)),
+    };
+    let wrong = |problem| FormatError::Schema { file: options.record.clone(), problem };
+    Ok(Box::new(decoder.map_err(wrong)?))
+}
+
 /// An encoder for batches of `schema`. Of the options the format, the topic, the registry and the name of the record matter.
 ///
 /// # Errors

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
+use arrow_schema::Schema;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::connector::ConnectorError;
-use crate::connector::format::Format;
+use crate::connector::format::{Decoder, Format, FormatError, FormatOptions, Message, avro_decoder, avro_schema};
 use crate::connector::kafka::{KafkaSinkParameters, KafkaSourceParameters, audit};
 use crate::error::Error;
 
@@ -65,27 +66,59 @@ fn sights(batch: &RecordBatch, visit: &mut impl FnMut(Sight<'_>)) -> Option<()> 
     Some(())
 }
 
-/// Assignments of a topic.
-pub(super) fn from_topic(sink: &KafkaSinkParameters, mut visit: impl FnMut(Sight<'_>)) -> Result<(), Error> {
-    if sink.format == Format::Avro {
-        return Err(Error::Usage("verify reads assignments as JSON and as Arrow IPC, not as Avro".to_owned()));
-    }
+/// Assignments of a topic; `columns` are all of theirs.
+pub(super) fn from_topic(
+    sink: &KafkaSinkParameters,
+    columns: &Schema,
+    mut visit: impl FnMut(Sight<'_>),
+) -> Result<(), Error> {
+    let mut records = match sink.format {
+        Format::Avro => Some(avro_records(&sink.assignments(), columns)?),
+        _ => None,
+    };
     let mut broken = None;
+    let mut fault = None;
     audit::read(&sink.properties, &audit::whole(&sink.properties, &sink.topic)?, |message| {
         let value = message.value.unwrap_or_default();
-        let read = match sink.format {
-            Format::Json => json(value, &mut visit),
-            _ => stream(value, &mut visit),
+        let read = match &mut records {
+            Some(decoder) => record(decoder.as_mut(), value, &mut visit).unwrap_or_else(|error| {
+                fault.get_or_insert(error);
+                Some(())
+            }),
+            None if sink.format == Format::Json => json(value, &mut visit),
+            None => stream(value, &mut visit),
         };
         if read.is_none() {
             broken.get_or_insert_with(|| format!("offset {} of partition {}", message.offset, message.partition));
         }
     })?;
+    if let Some(fault) = fault {
+        return Err(ConnectorError::from(fault).into());
+    }
     let unreadable = |place| ConnectorError::Unreadable {
         file: format!("topic {}", sink.topic),
         problem: format!("{place} is no assignment"),
     };
     broken.map_or(Ok(()), |place| Err(unreadable(place).into()))
+}
+
+/// Reads the coordinates of Avro records of all these columns.
+fn avro_records(options: &FormatOptions, columns: &Schema) -> Result<Box<dyn Decoder>, Error> {
+    let unwritable = |problem| FormatError::Options { topic: options.topic.clone(), problem };
+    let schema = avro_schema(&options.record, columns).map_err(unwritable).map_err(ConnectorError::from)?;
+    let wanted = ["source", "partition", "offset", "model_version"].map(str::to_owned).to_vec();
+    let options = FormatOptions { columns: wanted, ..options.clone() };
+    Ok(avro_decoder(&options, &schema).map_err(ConnectorError::from)?)
+}
+
+fn record(
+    decoder: &mut dyn Decoder,
+    value: &[u8],
+    visit: &mut impl FnMut(Sight<'_>),
+) -> Result<Option<()>, FormatError> {
+    let message = Message { key: None, value: Some(value), partition: 0, offset: 0, timestamp_ms: None };
+    let decoded = decoder.decode(&[message])?;
+    Ok((decoded.batch.num_rows() == 1).then(|| sights(&decoded.batch, visit)).flatten())
 }
 
 fn json(value: &[u8], visit: &mut impl FnMut(Sight<'_>)) -> Option<()> {
