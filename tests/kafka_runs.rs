@@ -8,9 +8,9 @@ mod support {
 
 use std::collections::BTreeMap;
 
-use common::{PIPELINE, Scene, blocks};
+use common::blocks;
 use support::kafka::{read_topic, shared, tool};
-use support::stream::{Line, free_port, get, header, json};
+use support::stream::{Line, free_port, get, header};
 
 /// Every offset that was fed, once.
 fn all_once(line: &Line, rows: usize) {
@@ -42,69 +42,36 @@ fn every_row_leaves_once_over_stops_and_restarts() {
 }
 
 #[test]
-fn what_cannot_be_used_is_a_dead_letter_and_the_stream_goes_on() {
+fn a_tombstone_is_a_dead_letter() {
     let line = Line::new(shared().bootstrap(), 1, "");
     let rows = blocks(600, 6);
     line.feed(&rows[..300], 1);
-    let mut not_finite = rows[0].clone();
-    not_finite.features[2] = f32::INFINITY;
-    let infinite = json(&not_finite).replace("null", "1e999");
-    let null = json(&rows[0]).replace("\"d0\"", "null");
-    let poison: [(&[u8], &str); 4] = [
-        (&[0xff, 0x00, 0x7b], "undecodable"),
-        (b"{\"features\":[1,2", "undecodable"),
-        (null.as_bytes(), "undecodable"),
-        (infinite.as_bytes(), ""),
-    ];
-    poison.iter().for_each(|(value, _)| line.feed_raw(0, Some(value)));
     line.feed_raw(0, None);
     line.feed(&rows[300..], 1);
-    line.run_until(605, &[]);
-    all_once(&line, 605);
-    let mut letters = line.dead_letters();
-    letters.sort_by_key(|letter| header(letter, "__connect.errors.offset").parse::<i64>().unwrap());
-    assert_eq!(letters.len(), 5);
-    for (letter, (value, reason)) in letters.iter().zip(poison) {
-        assert_eq!(letter.value.as_deref(), Some(value));
-        assert_eq!((letter.key.as_deref(), header(letter, "trace").as_str()), (Some(&b"raw"[..]), "7"));
-        assert_eq!(header(letter, "__connect.errors.topic"), line.input);
-        assert!(header(letter, "__connect.errors.exception.class.name").ends_with(reason));
-    }
-    assert_eq!(letters[4].value, None);
-    assert_eq!(header(&letters[4], "__connect.errors.offset"), "304");
+    line.run_until(601, &[]);
+    all_once(&line, 601);
+    let letters = line.dead_letters();
+    assert_eq!((letters.len(), letters[0].value.as_deref()), (1, None));
+    assert_eq!(header(&letters[0], "__connect.errors.offset"), "300");
+    assert_eq!(header(&letters[0], "__connect.errors.exception.class.name"), "evenkeel.no_value");
 }
 
 #[test]
-fn the_same_rows_from_a_topic_and_from_a_file_are_assigned_alike() {
-    let rows = blocks(1_500, 7);
-    let file = Scene::new(PIPELINE, &rows);
-    file.succeed(&["pipeline.workers=1"]);
-    let from_file = file.assignments();
-    let line = Line::new(shared().bootstrap(), 1, "");
-    line.feed(&rows, 1);
-    // Not all at once: what was read by the first run is not read again.
-    line.run_until(1_500, &["checkpoint.every_rows=500", "checkpoint.every_s=5"]);
-    let mut from_topic = line.assignments();
-    from_topic.sort_by_key(|row| row["offset"].as_i64());
-    assert_eq!(from_topic.len(), from_file.num_rows());
-    let clusters = common::integers(&from_file, "cluster");
-    let natural = common::integers(&from_file, "natural_cluster");
-    let (distances, confidences) = (common::floats(&from_file, "distance"), common::floats(&from_file, "confidence"));
-    let costs = common::floats(&from_file, "balance_cost");
-    let (warmup, outlier) = (common::truths(&from_file, "warmup"), common::truths(&from_file, "outlier"));
-    let versions = from_file.column_by_name("model_version").unwrap();
-    let versions: &arrow_array::Int64Array = arrow_array::cast::AsArray::as_primitive(versions);
-    for (i, row) in from_topic.iter().enumerate() {
-        let number = |name: &str| row[name].as_f64().unwrap() as f32;
-        assert_eq!(row["cluster"], clusters[i], "row {i}");
-        assert_eq!(row["natural_cluster"], natural[i], "row {i}");
-        assert_eq!(number("distance").to_bits(), distances[i].to_bits(), "row {i}");
-        assert_eq!(number("confidence").to_bits(), confidences[i].to_bits(), "row {i}");
-        assert_eq!(number("balance_cost").to_bits(), costs[i].to_bits(), "row {i}");
-        assert_eq!((&row["warmup"], &row["outlier"]), (&warmup[i].into(), &outlier[i].into()), "row {i}");
-        assert_eq!(row["model_version"], versions.value(i), "row {i}");
-        assert_eq!(row["label"], rows[i].label, "row {i}");
-    }
+fn a_partition_without_rows_holds_nothing_back() {
+    let line = Line::new(shared().bootstrap(), 4, "");
+    let rows = blocks(900, 13);
+    // All of the first rows are in one partition of four, and the worker of the others has none.
+    line.feed(&rows[..300], 1);
+    let running = line.scene.start(&["pipeline.workers=2"]);
+    let running = line.await_outcomes(running, 300);
+    line.feed(&rows[300..600], 4);
+    let running = line.await_outcomes(running, 600);
+    // Three that were busy fall silent.
+    line.feed(&rows[600..], 1);
+    let running = line.await_outcomes(running, 900);
+    running.signal("TERM");
+    assert_eq!(running.wait().code(), 0);
+    assert_eq!(line.verify()["input_rows"], 900);
 }
 
 #[test]
