@@ -16,8 +16,8 @@ use common::{Running, blocks};
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::RDKafkaApiKey::{
-    AddOffsetsToTxn, AddPartitionsToTxn, EndTxn, Fetch, FindCoordinator, InitProducerId, OffsetFetch, Produce,
-    TxnOffsetCommit,
+    AddOffsetsToTxn, AddPartitionsToTxn, EndTxn, Fetch, FindCoordinator, InitProducerId, OffsetCommit, OffsetFetch,
+    Produce, TxnOffsetCommit,
 };
 use rdkafka::types::RDKafkaRespErr::{
     self, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS as BUSY, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS as LOADING,
@@ -73,19 +73,21 @@ fn brokers_that_are_down_for_a_while_cost_no_row() {
 #[test]
 fn slow_brokers_make_reading_pause_and_cost_no_row() {
     let (cluster, line) = scene();
-    line.feed(&blocks(1_500, 32), 2);
+    let rows = blocks(1_500, 32);
+    line.feed(&rows[..300], 2);
     let sets = ["source.kafka.buffer_rows=40", "source.kafka.batch_rows=16", "--log-level=debug"];
     let running = line.scene.start(&sets);
-    let running = line.await_outcomes(running, 100);
+    let mut running = line.await_outcomes(running, 300);
     // Every checkpoint waits for several answers, and the flow for the checkpoint.
     let slow = |delay| BROKERS.iter().for_each(|broker| cluster.broker_round_trip_time(*broker, delay).unwrap());
     slow(Duration::from_millis(400));
+    line.feed(&rows[300..], 2);
     let pauses = |said: &str| -> Vec<u64> {
         let lines = said.lines().filter(|line| line.contains("paused: rows wait"));
         let fields = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         fields.map(|line| line["rows"].as_u64().unwrap()).collect()
     };
-    let (mut running, start) = (running, Instant::now());
+    let start = Instant::now();
     while pauses(&running.messages()).is_empty() {
         assert!(!running.ended_within(Duration::from_millis(100)), "{}", running.messages());
         assert!(start.elapsed() < common::DEADLINE, "it never paused: {}", running.messages());
@@ -176,4 +178,21 @@ fn a_row_that_could_not_be_delivered_comes_again_at_least_once() {
     }
     running.signal("TERM");
     assert_eq!(running.wait().code(), 0);
+}
+
+#[test]
+fn offsets_that_are_not_committed_are_told_and_stop_nothing() {
+    let (cluster, line) = scene();
+    let rows = blocks(900, 39);
+    let sets = ["source.kafka.delivery=at-least-once", "checkpoint.every_rows=100"];
+    line.feed(&rows[..300], 2);
+    let running = line.scene.start(&sets);
+    let running = line.await_outcomes(running, 300);
+    cluster.request_errors(OffsetCommit, &[NO_GROUP; 2]);
+    // What became of a commit is heard at a later one.
+    line.feed(&rows[300..600], 2);
+    let running = line.await_outcomes(running, 600);
+    line.feed(&rows[600..], 2);
+    let said = ends_well(&line, running, 900);
+    assert!(said.contains("Offset commit (manual) failed") && said.contains("Group authorization failed"), "{said}");
 }

@@ -13,7 +13,7 @@ use support::stream::{AVRO, Line, Wire, avro, framed, free_port, get, header, ip
 
 #[test]
 fn the_same_rows_from_a_topic_and_from_a_file_are_assigned_alike() {
-    let rows = blocks(1_000, 7);
+    let rows = blocks(600, 7);
     let file = Scene::new(PIPELINE, &rows);
     file.succeed(&["pipeline.workers=1"]);
     let by_time = |mut rows: Vec<Value>| {
@@ -26,11 +26,11 @@ fn the_same_rows_from_a_topic_and_from_a_file_are_assigned_alike() {
         rows
     };
     let from_file = by_time(values(&file.assignments()));
-    assert_eq!(from_file.len(), 1_000);
+    assert_eq!(from_file.len(), 600);
     for wire in [Wire::Json, Wire::Avro, Wire::Registry(registry().to_owned()), Wire::ArrowIpc] {
         let line = Line::written(shared().bootstrap(), wire.clone(), 1, "");
         line.feed(&rows, 1);
-        line.run_until(1_000, &["checkpoint.every_rows=500", "checkpoint.every_s=5"]);
+        line.run_until(600, &["checkpoint.every_rows=200", "checkpoint.every_s=5"]);
         let from_topic = by_time(line.assignments());
         assert_eq!(from_topic.len(), from_file.len(), "{wire:?}");
         // Every column, and every bit of it.
@@ -38,7 +38,7 @@ fn the_same_rows_from_a_topic_and_from_a_file_are_assigned_alike() {
             assert_eq!(topic, file, "{wire:?}, row {row}");
         }
         let verdict = line.verify();
-        assert_eq!((&verdict["input_rows"], &verdict["assigned_rows"]), (&1_000.into(), &1_000.into()), "{wire:?}");
+        assert_eq!((&verdict["input_rows"], &verdict["assigned_rows"]), (&600.into(), &600.into()), "{wire:?}");
     }
 }
 
@@ -72,20 +72,20 @@ fn counted(metrics: &str, reason: &str) -> usize {
 /// Runs a stream with poison in its middle: everything else is assigned, each poison is a dead letter as it came, with the
 /// headers of Kafka Connect, and counted.
 fn survives(line: &Line, poisons: &[Poison]) {
-    let rows = blocks(600, 41);
-    line.feed(&rows[..300], 1);
+    let rows = blocks(400, 41);
+    line.feed(&rows[..200], 1);
     let before = line.end_of_input();
     poisons.iter().for_each(|poison| line.feed_raw(0, Some(&poison.value)));
-    line.feed(&rows[300..], 1);
+    line.feed(&rows[200..], 1);
     let port = free_port();
     let running = line.scene.start(&[&format!("serve.listen=127.0.0.1:{port}")]);
-    let running = line.await_outcomes(running, 600 + poisons.len());
+    let running = line.await_outcomes(running, 400 + poisons.len());
     let metrics = get(port, "/metrics").unwrap();
     running.signal("TERM");
     let ended = running.wait();
     assert_eq!(ended.code(), 0, "{}", ended.err);
     let verdict = line.verify();
-    assert_eq!((&verdict["assigned_rows"], &verdict["dead_letters"]), (&600.into(), &poisons.len().into()));
+    assert_eq!((&verdict["assigned_rows"], &verdict["dead_letters"]), (&400.into(), &poisons.len().into()));
     let mut letters = line.dead_letters();
     letters.sort_by_key(|letter| header(letter, "__connect.errors.offset").parse::<i64>().unwrap());
     assert_eq!(letters.len(), poisons.len());

@@ -114,6 +114,7 @@ fn partitions_that_come_later_are_read_from_their_beginning() {
     running.signal("TERM");
     assert_eq!(running.wait().code(), 0);
     all_once(&line, 600);
+    assert_eq!(line.verify()["input_rows"], 600);
 }
 
 #[test]

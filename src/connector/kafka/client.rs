@@ -105,6 +105,8 @@ impl ClientContext for Listener {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
                 tracing::warn!(facility, "librdkafka: {message}");
             }
+            // Offsets that are not committed stop nothing, and nobody else tells of them.
+            RDKafkaLogLevel::Warning if facility == "COMMITFAIL" => tracing::warn!(facility, "librdkafka: {message}"),
             RDKafkaLogLevel::Warning => tracing::info!(facility, "librdkafka: {message}"),
             _ => tracing::debug!(facility, "librdkafka: {message}"),
         }

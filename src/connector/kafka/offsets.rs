@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rdkafka::consumer::{CommitMode, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::{Offset, TopicPartitionList};
@@ -16,6 +17,9 @@ use super::source::consumer;
 use super::topics::{PATIENCE, Topics, ask};
 use crate::connector::ConnectorError;
 use crate::data::{Place, Position};
+
+/// How many events are heard before a commit: a poll takes one, and does not say whether there was one.
+const EVENTS: usize = 64;
 
 /// What a group has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,9 +130,11 @@ impl KafkaOffsets {
     /// If librdkafka refuses.
     pub fn commit(&self, position: &Position, id: u64) -> Result<(), ConnectorError> {
         let list = list(position, id)?;
-        // Nothing is read here; polling only hears what became of earlier commits.
-        if let Some(Err(error)) = self.consumer.poll(std::time::Duration::ZERO) {
-            tracing::warn!(%error, "kafka");
+        // Nothing is read here; polling only hears what became of earlier commits, among whatever else there was to tell.
+        for _ in 0..EVENTS {
+            if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
+                tracing::warn!(%error, "kafka");
+            }
         }
         let fault = |error| ConnectorError::Kafka { problem: format!("cannot commit offsets: {error}") };
         self.consumer.commit(&list, CommitMode::Async).map_err(fault)

@@ -36,6 +36,9 @@ const BREATH: Duration = Duration::from_millis(5);
 /// Kilobytes that wait for the brokers before the flow waits for them as well.
 const QUEUE_KBYTES: usize = 65_536;
 
+/// How many breaths the reason of a failure is waited for.
+const HEARINGS: usize = 200;
+
 /// A message to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outgoing {
@@ -315,7 +318,16 @@ impl Outbox {
             KafkaError::Transaction(error) => error.string(),
             other => other.to_string(),
         };
-        let known = self.producer.context().last_error().map_or_else(String::new, |reason| format!(" ({reason})"));
+        let mut known = self.producer.context().last_error();
+        // Too late for a transaction that has failed: the reason is on its way.
+        for _ in 0..HEARINGS {
+            if known.is_some() || code != Some(RDKafkaErrorCode::State) {
+                break;
+            }
+            std::thread::sleep(BREATH);
+            known = self.producer.context().last_error();
+        }
+        let known = known.map_or_else(String::new, |reason| format!(" ({reason})"));
         if is_fenced(code) { self.fatal_fenced() } else { self.fatal(format!("cannot {what}: {text}{known}")) }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -82,7 +83,10 @@ impl KafkaProperties {
 
     /// All of them as a client takes them.
     pub(super) fn client(&self) -> ClientConfig {
-        self.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+        let mut config: ClientConfig = self.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        // All that there is, which is little unless `debug` is set; what is shown is decided by our own log level.
+        config.set_log_level(RDKafkaLogLevel::Debug);
+        config
     }
 }
 
