@@ -122,7 +122,9 @@ impl Readiness {
     }
 
     fn epoch(&self) {
-        if self.away().is_empty() {
+        // Held, so that whoever goes away meanwhile has the last word.
+        let away = self.away();
+        if away.is_empty() {
             self.health.ready();
         }
     }
@@ -136,7 +138,8 @@ impl Readiness {
     }
 
     fn disconnected(&self, client: &'static str, reason: &str) {
-        self.away().insert(client);
+        let mut away = self.away();
+        away.insert(client);
         self.health.not_ready(format!("no broker answers the {client}: {reason}"));
     }
 }

@@ -81,6 +81,11 @@ impl Listener {
         self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A broker has answered, before the first statistics say so: one that goes away now is missed.
+    pub(super) fn answered(&self) {
+        self.tell(true);
+    }
+
     fn tell(&self, connected: bool) {
         let client = self.client;
         if self.connected.swap(connected, Ordering::AcqRel) != connected {
@@ -113,7 +118,8 @@ impl ClientContext for Listener {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let answers = |broker: &rdkafka::statistics::Broker| broker.nodeid >= 0 && broker.state == "UP";
+        // The internal one is no broker and always up.
+        let answers = |broker: &rdkafka::statistics::Broker| broker.source != "internal" && broker.state == "UP";
         self.tell(statistics.brokers.values().any(answers));
         for (topic, partitions) in &statistics.topics {
             // How far it is read, not how far it is committed: see `Reader::tell_lag`.

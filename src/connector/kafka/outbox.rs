@@ -139,6 +139,7 @@ impl Outbox {
                     .to_owned(),
             });
         }
+        self.producer.context().answered();
         Ok(found.map_or(0, |found| found.partitions().len() as i32))
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rdkafka::consumer::Consumer as _;
+
 use super::KafkaSourceParameters;
 use super::client::{Consumer, KafkaObserver, Listener};
 use super::hub::{Hub, Room};
@@ -78,6 +80,7 @@ impl KafkaInput {
                 next.insert(partition, place.offset);
             }
         }
+        consumer.context().answered();
         let given = self.parameters.properties.get("topic.metadata.refresh.interval.ms");
         let refresh = given.and_then(|text| text.parse().ok()).map_or(REFRESH, Duration::from_millis);
         let reader = Reader {
@@ -107,7 +110,6 @@ impl KafkaInput {
 }
 
 fn first_offset(consumer: &Consumer, topic: &str, partition: i32) -> Result<i64, ConnectorError> {
-    use rdkafka::consumer::Consumer as _;
     let (low, _) =
         ask(consumer, &format!("read {topic}/{partition}"), || consumer.fetch_watermarks(topic, partition, PATIENCE))?;
     Ok(low)
