@@ -7,6 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
@@ -59,7 +60,11 @@ pub fn produce(bootstrap: &str, topic: &str, records: &[(i32, Option<&[u8]>, Opt
         let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(*partition).headers(headers);
         record.key = *key;
         record.payload = *value;
-        producer.send(record).map_err(|(error, _)| error).unwrap();
+        while let Err((error, back)) = producer.send(record) {
+            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
+            record = back;
+            producer.poll(Duration::from_millis(50));
+        }
         producer.poll(Duration::ZERO);
     }
     producer.flush(PATIENCE).unwrap();

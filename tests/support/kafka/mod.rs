@@ -14,7 +14,7 @@ mod client;
 mod janitor;
 mod registry;
 
-pub use artefacts::tool;
+pub use artefacts::{kafka as class_path, tool};
 pub use broker::{Broker, Options, shared};
 pub use client::{Follower, Received, create_topic, fresh_topic, produce, read_topic};
 pub use registry::registry;
