@@ -132,6 +132,8 @@ pub(super) fn consumer(
         ("statistics.interval.ms", "1000"),
         // What waits for the workers is decoded; more of the same in front of that is only memory.
         ("queued.max.messages.kbytes", "16384"),
+        // That is decoded in a fraction of the second for which librdkafka would stop fetching once it is full.
+        ("fetch.queue.backoff.ms", "10"),
         ("client.id", "evenkeel"),
     ];
     for (name, value) in defaults {
