@@ -1,18 +1,14 @@
 //! Learner, frozen model, reader and featuriser, each alone on one thread.
 
-use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
 use evenkeel::connector::{Pace, ParquetCatalog, ParquetSource, ParquetSourceParameters, Polled, Share, Source};
-use evenkeel::data::{FeatureParameters, Records, Row, ScaleParameters, WindowParameters};
-use evenkeel::learner::{
-    BalanceParameters, Frozen, Learner, LearningParameters, ModelParameters, Nearness, Nursery, Part, Settings,
-};
+use evenkeel::data::{FeatureParameters, Records, Row, WindowParameters};
+use evenkeel::learner::{Frozen, Learner, Nursery, Part};
 use evenkeel::network::{Backend, open};
-use evenkeel::objective::Method;
-use evenkeel::replica::{Arrival, Replica, Step};
 
+use super::support::replica::{feed, settings};
 use super::{line, timed};
 
 /// All records of a file, read as a frozen run would.
@@ -41,35 +37,6 @@ fn har() -> FeatureParameters {
     }
 }
 
-fn settings(warmup_steps: usize) -> Settings {
-    Settings {
-        model: ModelParameters { clusters: 6, ..Default::default() },
-        method: Method::Even(Default::default()),
-        refine: None,
-        backend: Backend::Flex,
-        balance: BalanceParameters::default(),
-        learning: LearningParameters { refresh_steps: 0, warmup_steps, ..Default::default() },
-        supervision: None,
-        scale: ScaleParameters::default(),
-        half_life: None,
-        nearness: Nearness::Time(5_000_000_000),
-        drift: Default::default(),
-        seed: 1,
-    }
-}
-
-/// Feeds rows in epochs of one chunk.
-fn feed(replica: &mut dyn Replica, rows: &[Arc<Row>], epoch: usize) {
-    for chunk in rows.chunks(epoch) {
-        replica.begin(chunk.iter().map(|row| Arrival { row: Arc::clone(row), extras: None }).collect());
-        let mut total = None;
-        while let Step::Exchange(own) = replica.advance(total.take()).unwrap() {
-            total = Some(own);
-        }
-        black_box(replica.take());
-    }
-}
-
 /// Visits per second of the learner and rows per second of the frozen model: 561-256-128-32, 6 clusters.
 pub fn learner(data: &Path) {
     let parameters = har();
@@ -80,7 +47,7 @@ pub fn learner(data: &Path) {
     let (warm, rest) = rows.split_at(1_000);
     let fresh = |steps| {
         let mut learner =
-            Learner::new(Arc::new(settings(steps)), Part::WHOLE, Nursery::default(), open(Backend::Flex).unwrap());
+            Learner::new(Arc::new(settings(6, steps)), Part::WHOLE, Nursery::default(), open(Backend::Flex).unwrap());
         let (seconds, ()) = timed(|| feed(&mut learner, warm, 1_000));
         (seconds, learner)
     };

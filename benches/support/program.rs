@@ -1,7 +1,7 @@
 //! The program, from a pipeline file's text to what it wrote.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arrow_array::cast::AsArray;
@@ -11,7 +11,7 @@ use evenkeel::config::{self, Plan};
 use evenkeel::flow::{Control, EpochReport};
 use evenkeel::pipeline::{self, Observers, Progress, Totals};
 
-use super::stream;
+use super::{cpu, stream};
 
 /// A pipeline file in a folder of its own.
 pub struct Program {
@@ -62,6 +62,57 @@ impl Program {
         Ended { totals: progress.totals(), seconds: started.elapsed().as_secs_f64() }
     }
 
+    /// From a topic with one worker until `rows` rows have left: `evenkeel run`, or `evenkeel assign` with the newest checkpoint
+    /// of `model`.
+    pub fn run_for(&self, rows: u64, model: Option<&Self>) -> Rates {
+        self.until(rows, model, Arc::new(|_| {}))
+    }
+
+    /// `evenkeel run` on a topic until `rows` have left; `watch` is told how many have so far.
+    pub fn watched_run_for(&self, rows: u64, watch: Arc<dyn Fn(u64) + Send + Sync>) {
+        self.until(rows, None, watch);
+    }
+
+    fn until(&self, rows: u64, model: Option<&Self>, watch: Arc<dyn Fn(u64) + Send + Sync>) -> Rates {
+        let (control, progress) = (Arc::new(Control::default()), Arc::new(Progress::default()));
+        let marks: Arc<Mutex<Option<[Mark; 2]>>> = Arc::default();
+        let (kept, stop) = (Arc::clone(&marks), Arc::clone(&control));
+        // Called by the worker.
+        let on_epoch = Arc::new(move |report: &EpochReport| {
+            if report.assigned_rows == 0 {
+                return;
+            }
+            let mut marks = kept.lock().unwrap();
+            let before = marks.map_or(0, |[_, last]| last.rows);
+            if before < rows {
+                let now = Mark::now(before + report.assigned_rows);
+                *marks = Some([marks.map_or(now, |[first, _]| first), now]);
+            }
+            watch(before + report.assigned_rows);
+            if before + report.assigned_rows >= rows {
+                stop.stop();
+            }
+        });
+        match model {
+            None => {
+                let observers = Observers { on_epoch, on_kept: Arc::new(|_| {}), on_kafka: Arc::new(|_| {}) };
+                pipeline::run(&self.plan, true, &control, &progress, observers).unwrap();
+            }
+            Some(model) => {
+                let checkpoint = model.plan.checkpoint_dir();
+                pipeline::assign(&self.plan, checkpoint, &self.assigned(), &control, &progress, on_epoch).unwrap();
+            }
+        }
+        let [first, last] = marks.lock().unwrap().expect("rows have left");
+        let rows = (last.rows - first.rows) as f64;
+        Rates {
+            wall: rows / (last.time - first.time).as_secs_f64(),
+            worker: rows / (last.worker - first.worker),
+            // From its first row on: it is ahead of the rows that leave.
+            reader: last.rows as f64 / last.reader,
+        }
+    }
+
     /// Where [`assign`](Self::assign) writes.
     pub fn assigned(&self) -> PathBuf {
         self.folder.join("assigned")
@@ -70,6 +121,43 @@ impl Program {
     /// Where [`run`](Self::run) writes.
     pub fn assignments(&self) -> PathBuf {
         self.plan.assignments_dir().to_owned()
+    }
+}
+
+/// Rows per second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    /// From the first rows that left to the last.
+    pub wall: f64,
+    /// Of the worker's time on a processor.
+    pub worker: f64,
+    /// Of the time on a processor of the thread that reads the topic.
+    pub reader: f64,
+}
+
+impl Rates {
+    /// The best of each.
+    pub fn best(self, other: Self) -> Self {
+        Self {
+            wall: self.wall.max(other.wall),
+            worker: self.worker.max(other.worker),
+            reader: self.reader.max(other.reader),
+        }
+    }
+}
+
+/// How many rows have left, and what that has taken.
+#[derive(Clone, Copy)]
+struct Mark {
+    rows: u64,
+    time: Instant,
+    worker: f64,
+    reader: f64,
+}
+
+impl Mark {
+    fn now(rows: u64) -> Self {
+        Self { rows, time: Instant::now(), worker: cpu::of_this_thread(), reader: cpu::of_threads("kafka reader") }
     }
 }
 
