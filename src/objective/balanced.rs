@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Autoencoder, Check, Context, Inference, Link, Objective, Parameters, Pass, Schedule, Seating, Shape, Stage,
+    Autoencoder, Check, Context, Decay, Inference, Link, Objective, Parameters, Pass, Schedule, Seating, Shape, Stage,
     Student, Views, permute_rows,
 };
 use crate::network::{Activation, AdamSettings, Layout, Tensor, matrix};
@@ -185,7 +185,12 @@ impl Objective for Balanced {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { pretraining: self.parameters.pretraining, seating_rows: 10_000, ..Schedule::default() }
+        Schedule {
+            pretraining: self.parameters.pretraining,
+            decay: Decay::Late { share: 0.2 },
+            seating_rows: 10_000,
+            ..Schedule::default()
+        }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

@@ -20,6 +20,11 @@ pub enum Decay {
     Constant,
     /// Half a cosine, to 0 at the end.
     Cosine,
+    /// It stays, then half a cosine over the last `share` of the fit, to 0 at the end.
+    Late {
+        /// Of the fit.
+        share: f32,
+    },
     /// Times `factor` every `share` of the fit.
     Steps {
         /// Below 1.
@@ -103,11 +108,17 @@ impl Schedule {
         let share = step as f32 / steps as f32;
         let fall = match self.decay {
             Decay::Constant => 1.0,
-            Decay::Cosine => 0.5 * (1.0 + (std::f32::consts::PI * step as f32 / steps as f32).cos()),
+            Decay::Cosine => half_cosine(share),
+            Decay::Late { share: last } => half_cosine(1.0 - ((1.0 - share) / last).min(1.0)),
             Decay::Steps { factor, share: every } => factor.powi((f64::from(share) / every) as i32),
         };
         self.rate * ((step + 1) as f32 / RISE as f32).min(1.0) * fall
     }
+}
+
+/// From 1 at 0 to 0 at 1.
+fn half_cosine(share: f32) -> f32 {
+    0.5 * (1.0 + (std::f32::consts::PI * share).cos())
 }
 
 #[cfg(test)]
@@ -130,6 +141,9 @@ mod tests {
         let schedule = Schedule { decay: Decay::Steps { factor: 0.9, share: 0.1 }, ..Schedule::default() };
         assert!((schedule.rate(450, 1_000) - 1e-3 * 0.9f32.powi(4)).abs() < 1e-9);
         assert!(Schedule::default().rate(999, 1_000) < 1e-7);
+        let late = Schedule { decay: Decay::Late { share: 0.2 }, ..Schedule::default() };
+        assert!((late.rate(800, 1_000) - 1e-3).abs() < 1e-9 && (late.rate(900, 1_000) - 0.5e-3).abs() < 1e-9);
+        assert!(late.rate(999, 1_000) < 1e-7);
         assert!((schedule.rate(0, 1_000) - 1e-3 / 30.0).abs() < 1e-9);
     }
 }
