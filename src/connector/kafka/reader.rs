@@ -150,9 +150,10 @@ impl Reader {
             }
         }
         let list = self.list()?;
-        // Assigning anew forgets what was polled meanwhile, and resumes.
-        self.consumer.assign(&list).map_err(fault)?;
+        // Assigning anew forgets what was polled meanwhile. In this order: librdkafka starts what it was assigned on a thread of its
+        // own, and a resume that crosses that start can outdate all that is fetched after it.
         self.consumer.resume(&list).map_err(fault)?;
+        self.consumer.assign(&list).map_err(fault)?;
         self.next.keys().for_each(|partition| self.tell_lag(partition));
         Ok(())
     }
