@@ -116,6 +116,32 @@ pub(super) fn some_rows(count: usize) -> Vec<Row> {
     (0..count).map(row).collect()
 }
 
+/// What becomes of a payload on a bad day: one byte is another, and the end may be missing.
+#[derive(Clone, Debug)]
+pub(super) struct Damage {
+    place: prop::sample::Index,
+    byte: u8,
+    end: Option<prop::sample::Index>,
+}
+
+/// Any damage.
+pub(super) fn damages() -> impl Strategy<Value = Damage> {
+    (any::<prop::sample::Index>(), any::<u8>(), any::<Option<prop::sample::Index>>())
+        .prop_map(|(place, byte, end)| Damage { place, byte, end })
+}
+
+impl Damage {
+    /// The payload afterwards.
+    pub(super) fn of(&self, payload: &[u8]) -> Vec<u8> {
+        let mut damaged = payload.to_vec();
+        damaged[self.place.index(payload.len())] = self.byte;
+        if let Some(end) = self.end {
+            damaged.truncate(end.index(payload.len()));
+        }
+        damaged
+    }
+}
+
 /// Payloads as consumed.
 pub(super) fn messages<'a, P: AsRef<[u8]>>(payloads: &'a [P]) -> Vec<Message<'a>> {
     let message = |(offset, payload): (usize, &'a P)| Message {

@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use proptest::prelude::*;
 
-use super::super::sample::{batch, decode, isolates, rows, schema, some_rows, survives};
+use super::super::sample::{batch, damages, decode, isolates, rows, schema, some_rows, survives};
 use super::super::{Decoder as _, Encoder as _};
 use super::{ArrowIpcDecoder, ArrowIpcEncoder};
 
@@ -37,18 +37,9 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_message_does_not_touch_its_neighbours(
-        place in any::<prop::sample::Index>(), byte: u8, cut in any::<prop::sample::Index>(), truncate: bool,
-    ) {
+    fn a_damaged_message_does_not_touch_its_neighbours(damage in damages()) {
         let good = good();
-        let mut damaged = good[2].clone();
-        let place = place.index(damaged.len());
-        damaged[place] = byte;
-        if truncate {
-            let end = cut.index(damaged.len());
-            damaged.truncate(end);
-        }
-        survives(&mut decoder(), &good, &damaged);
+        survives(&mut decoder(), &good, &damage.of(&good[2]));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use arrow_array::types::Float32Type;
 use proptest::prelude::*;
 
 use super::super::avro_encoder::AvroEncoder;
-use super::super::sample::{batch, decode, isolates, messages, rows, schema, some_rows, survives};
+use super::super::sample::{batch, damages, decode, isolates, messages, rows, schema, some_rows, survives};
 use super::super::{Encoder as _, Format, FormatOptions, RegistryAddress, avro_schema};
 use super::*;
 
@@ -68,18 +68,9 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_message_does_not_touch_its_neighbours(
-        place in any::<prop::sample::Index>(), byte: u8, cut in any::<prop::sample::Index>(), truncate: bool,
-    ) {
+    fn a_damaged_message_does_not_touch_its_neighbours(damage in damages()) {
         let good = good();
-        let mut damaged = good[2].clone();
-        let place = place.index(damaged.len());
-        damaged[place] = byte;
-        if truncate {
-            let end = cut.index(damaged.len());
-            damaged.truncate(end);
-        }
-        survives(&mut decoder(), &good, &damaged);
+        survives(&mut decoder(), &good, &damage.of(&good[2]));
     }
 
     #[test]
