@@ -231,10 +231,7 @@ impl Objective for Dvae {
 
     /// `head`: `ln γ`; `extra`: `ln σ̃²` and `z`.
     fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, seeds: &[u64]) -> Pass {
-        let posterior = self.model.encode(leaves, rows.clone());
-        let codes = posterior.sample(seeds);
-        let head = activation::log_softmax(self.classifier.forward(leaves, codes.clone()), 1);
-        Pass { input: rows, embedding: posterior.mean, head, extra: vec![posterior.logarithm, codes] }
+        self.model.forward(leaves, rows, seeds, |codes| self.classifier.forward(leaves, codes.clone()))
     }
 
     fn evidence_width(&self) -> usize {
@@ -242,27 +239,21 @@ impl Objective for Dvae {
     }
 
     fn evidence(&self, pass: &Pass) -> Vec<f32> {
-        let posterior = Posterior { mean: pass.embedding.clone(), logarithm: pass.extra[0].clone() };
-        let lines = vec![pass.head.clone().exp(), pass.embedding.clone(), posterior.deviation()];
+        let lines = vec![pass.head.clone().exp(), pass.embedding.clone(), Posterior::of(pass).deviation()];
         values(Tensor::cat(lines, 1).inner())
     }
 
     fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
-        let rows = 2.0 * context.pairs as f64;
-        if context.stage == Stage::Pretraining {
-            return self.model.reconstruction(leaves, pass.input.clone(), pass.embedding.clone()) / rows;
-        }
-        let posterior = Posterior { mean: pass.embedding.clone(), logarithm: pass.extra[0].clone() };
-        let reconstruction = self.model.reconstruction(leaves, pass.input.clone(), pass.extra[1].clone());
-        let bound = (reconstruction + self.model.divergence(leaves, &posterior, &pass.head)) / rows;
-        if self.parameters.beta == 0.0 || context.progress < self.parameters.similarity_after {
+        let bound = self.model.loss(leaves, pass, context);
+        let early = context.stage == Stage::Pretraining || context.progress < self.parameters.similarity_after;
+        if self.parameters.beta == 0.0 || early {
             return bound;
         }
         // The similarity loss is linear in the slice once the whole batch is known: slopes times what they are slopes by.
         let second = context.pairs + context.slice.start..context.pairs + context.slice.end;
         let slopes = self.similarity.slopes(context.evidence, [context.slice.clone(), second]);
         let (own, device) = (2 * context.slice.len(), pass.embedding.device());
-        let codes = Tensor::cat(vec![posterior.mean.clone(), posterior.deviation()], 1);
+        let codes = Tensor::cat(vec![pass.embedding.clone(), Posterior::of(pass).deviation()], 1);
         let mut similarity = (codes * matrix(slopes.codes, own, 2 * self.model.width(), &device)).sum();
         if self.parameters.through_weights {
             let slopes = matrix(slopes.responsibilities, own, self.model.clusters(), &device);

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::variational::{self, Likelihood, Posterior, Variational};
-use super::{Check, Context, Inference, Objective, Parameters, Pass, Schedule, Seating, Shape, Stage, Views};
+use super::variational::{self, Likelihood, Variational};
+use super::{Check, Context, Inference, Objective, Parameters, Pass, Schedule, Seating, Shape, Views};
 use crate::network::{AdamSettings, Layout, Tensor};
 use crate::stats::mixture::{self, Covariance, MixtureSettings};
 
@@ -105,10 +104,7 @@ impl Objective for Vade {
     }
 
     fn forward(&self, leaves: &[Tensor<2>], rows: Tensor<2>, seeds: &[u64]) -> Pass {
-        let posterior = self.model.encode(leaves, rows.clone());
-        let codes = posterior.sample(seeds);
-        let head = activation::log_softmax(self.model.log_joint(leaves, &codes), 1);
-        Pass { input: rows, embedding: posterior.mean, head, extra: vec![posterior.logarithm, codes] }
+        self.model.forward(leaves, rows, seeds, |codes| self.model.log_joint(leaves, codes))
     }
 
     fn evidence(&self, _pass: &Pass) -> Vec<f32> {
@@ -116,13 +112,7 @@ impl Objective for Vade {
     }
 
     fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
-        let rows = 2.0 * context.pairs as f64;
-        if context.stage == Stage::Pretraining {
-            return self.model.reconstruction(leaves, pass.input.clone(), pass.embedding.clone()) / rows;
-        }
-        let posterior = Posterior { mean: pass.embedding.clone(), logarithm: pass.extra[0].clone() };
-        let reconstruction = self.model.reconstruction(leaves, pass.input.clone(), pass.extra[1].clone());
-        (reconstruction + self.model.divergence(leaves, &posterior, &pass.head)) / rows
+        self.model.loss(leaves, pass, context)
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {

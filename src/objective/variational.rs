@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::draws::normals;
-use super::{Schedule, Shape, permute_rows, squared_distances};
+use super::{Context, Pass, Schedule, Shape, Stage, permute_rows, squared_distances};
 use crate::network::{Activation, Init, Layout, Perceptron, Tensor, matrix};
 
 /// Bounds of a code's log-variance.
@@ -46,6 +46,11 @@ pub(super) struct Posterior {
 }
 
 impl Posterior {
+    /// That of the rows of a pass of [`Variational::forward`].
+    pub fn of(pass: &Pass) -> Self {
+        Self { mean: pass.embedding.clone(), logarithm: pass.extra[0].clone() }
+    }
+
     /// `σ̃`
     pub fn deviation(&self) -> Tensor<2> {
         (self.logarithm.clone() * 0.5).exp()
@@ -94,6 +99,31 @@ impl Variational {
             Likelihood::Gaussian => (output - rows).square().sum() / (2.0 * self.variance),
             Likelihood::Bernoulli => (activation::softplus(output.clone(), 1.0) - rows.clamp(0.0, 1.0) * output).sum(),
         }
+    }
+
+    /// Rows with a code drawn for each; `head` is `ln γ` of these codes by `respond`, `extra` is `ln σ̃²` and the codes.
+    pub fn forward(
+        &self,
+        leaves: &[Tensor<2>],
+        rows: Tensor<2>,
+        seeds: &[u64],
+        respond: impl FnOnce(&Tensor<2>) -> Tensor<2>,
+    ) -> Pass {
+        let posterior = self.encode(leaves, rows.clone());
+        let codes = posterior.sample(seeds);
+        let head = activation::log_softmax(respond(&codes), 1);
+        Pass { input: rows, embedding: posterior.mean, head, extra: vec![posterior.logarithm, codes] }
+    }
+
+    /// The slice's part of the loss per row of the batch: the reconstruction from the mean code while pretraining, then the
+    /// negative evidence bound.
+    pub fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
+        let rows = 2.0 * context.pairs as f64;
+        if context.stage == Stage::Pretraining {
+            return self.reconstruction(leaves, pass.input.clone(), pass.embedding.clone()) / rows;
+        }
+        let reconstruction = self.reconstruction(leaves, pass.input.clone(), pass.extra[1].clone());
+        (reconstruction + self.divergence(leaves, &Posterior::of(pass), &pass.head)) / rows
     }
 
     /// `ln π`: `[1, clusters]`
