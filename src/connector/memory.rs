@@ -148,10 +148,6 @@ impl Sink for MemorySink {
         durable.committed = durable.committed.max(covered);
         Ok(())
     }
-
-    fn finish(&mut self) -> Result<(), ConnectorError> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -137,9 +137,11 @@ pub trait Sink {
     /// # Errors
     /// If the output cannot be completed.
     fn commit(&mut self, token: &[u8]) -> Result<(), ConnectorError>;
-    /// The stream has ended: completes open files. Followed by a last `prepare` and `commit`.
+    /// The stream has ended: completes open files, where there are any. Followed by a last `prepare` and `commit`.
     ///
     /// # Errors
     /// If the output cannot be completed.
-    fn finish(&mut self) -> Result<(), ConnectorError>;
+    fn finish(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
 }

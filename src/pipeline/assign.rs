@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::brokers::{self, Started};
+use super::feed::Feed;
 use super::model;
 use super::progress::Progress;
 use super::record::Files;
@@ -55,28 +56,21 @@ pub fn assign(
     let (plan, output) = (plan.clone(), output.to_path_buf());
     let (rows, roll) = (ROWS * plan.features().window().map_or(1, |w| w.hop().max(1)), plan.sink().clone());
     let progress = Arc::clone(progress);
-    let topics = match &ends.inlet {
-        Inlet::Files(_) => None,
-        Inlet::Topics(parameters) => Some(brokers::label(&plan, parameters, rows)?),
+    let feed = match &ends.inlet {
+        Inlet::Files(catalog) => Feed::Files(Arc::clone(catalog)),
+        Inlet::Topics(parameters) => Feed::Topics(brokers::label(&plan, parameters, rows)?),
+    };
+    let (pace, epochs_per_pass, rows_per_pass) = match (&ends.inlet, plan.features().window()) {
+        (Inlet::Topics(_), _) => (Pace::Ordered { rows }, Some(u64::MAX), 0),
+        (Inlet::Files(catalog), None) => (Pace::Free { rows }, None, catalog.total_rows()),
+        // Windows need their readings in order, whichever worker reads them.
+        (Inlet::Files(catalog), Some(_)) => {
+            let total = catalog.total_rows();
+            (Pace::Ordered { rows }, Some(total.div_ceil(rows as u64) + 1), total)
+        }
     };
     let worker = move |index: usize| -> Result<Worker, FlowError> {
-        let share = Share { index, peers: workers };
-        // Windows need their readings in order, whichever worker reads them.
-        let (source, epochs_per_pass, rows_per_pass): (Box<dyn Source>, _, _) = match (&ends.inlet, &topics) {
-            (Inlet::Files(catalog), _) => {
-                let total = catalog.total_rows();
-                let (pace, epochs) = match plan.features().window() {
-                    Some(_) => (Pace::Ordered { rows }, Some(total.div_ceil(rows as u64) + 1)),
-                    None => (Pace::Free { rows }, None),
-                };
-                (Box::new(ParquetSource::open(Arc::clone(catalog), ends.columns.clone(), share, pace)?), epochs, total)
-            }
-            (Inlet::Topics(parameters), Some(topics)) => {
-                let decoder = format::decoder(&parameters.decoding(&ends.columns)).map_err(ConnectorError::from)?;
-                (Box::new(topics.input.open(index, decoder)?), Some(u64::MAX), 0)
-            }
-            (Inlet::Topics(_), None) => unreachable!("topics are opened before the workers"),
-        };
+        let source = feed.source(&ends.columns, Share { index, peers: workers }, pace)?;
         let device = network::open(settings.backend).map_err(|error| ReplicaError::Model(error.to_string()))?;
         let part = Part { index, peers: workers };
         let learner = Learner::restore(&checkpoint.replica, Arc::clone(&settings), part, Nursery::default(), device)?;
@@ -101,7 +95,7 @@ pub fn assign(
                 checkpoint_epochs: u64::MAX,
                 checkpoint_rows: u64::MAX,
                 // A bounded input is shown when it is complete, one without an end as it comes.
-                checkpoint_interval: match &topics {
+                checkpoint_interval: match feed.topics() {
                     Some(_) => Duration::from_secs_f64(plan.checkpoint().every_s),
                     None => Duration::MAX,
                 },
@@ -110,7 +104,7 @@ pub fn assign(
                 progress.epoch(report);
                 on_epoch(report);
             }),
-            record: Box::new(Files { brokers: topics.as_ref().map(Started::brokers), ..Files::none() }),
+            record: Box::new(Files { brokers: feed.topics().map(Started::brokers), ..Files::none() }),
         })
     };
     Ok(flow::run(workers, control, worker)?)

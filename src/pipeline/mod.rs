@@ -6,6 +6,7 @@
 
 mod assign;
 mod brokers;
+mod feed;
 mod load;
 mod metrics;
 mod model;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::brokers::{self, Started};
+use super::feed::Feed;
 use super::outlets;
 use super::progress::Progress;
 use super::record::Files;
@@ -69,12 +70,12 @@ pub fn run(
     }
     let digest = setup::digest(plan, &ends.inlet)?;
     let store = Store::open(plan.checkpoint_dir(), plan.checkpoint().keep)?;
-    let (resume, started) = match &ends.inlet {
-        Inlet::Files(_) => (resume(&store, &digest)?, None),
+    let (resume, feed) = match &ends.inlet {
+        Inlet::Files(catalog) => (resume(&store, &digest)?, Feed::Files(Arc::clone(catalog))),
         Inlet::Topics(source) => {
             let saved = || resume(&store, &digest);
             let mut started = brokers::start(plan, source, &store, &digest, fresh, &observers.on_kafka, saved)?;
-            (started.resume.take(), Some(started))
+            (started.resume.take(), Feed::Topics(started))
         }
     };
     match &resume {
@@ -110,7 +111,7 @@ pub fn run(
         store,
         next_id,
         digest,
-        started,
+        feed,
         rows,
         rows_per_pass,
         epochs_per_pass,
@@ -173,7 +174,7 @@ struct Job {
     store: Store,
     next_id: u64,
     digest: Digest,
-    started: Option<Started>,
+    feed: Feed,
     rows: usize,
     rows_per_pass: u64,
     epochs_per_pass: u64,
@@ -186,12 +187,12 @@ impl Job {
     fn worker(&self, share: Share) -> Result<Worker, FlowError> {
         let plan = &self.plan;
         let local = self.resume.as_ref().map(|checkpoint| &checkpoint.locals[share.index]);
-        let source = self.source(share)?;
+        let source = self.feed.source(&self.ends.columns, share, Pace::Ordered { rows: self.rows })?;
         let mut featurize = plan.features().open();
         if let Some(local) = local {
             featurize.restore(&local.featurizer).map_err(FlowError::Featurizer)?;
         }
-        let outbox = self.started.as_ref().and_then(|started| started.outbox.as_ref());
+        let outbox = self.feed.topics().and_then(|started| started.outbox.as_ref());
         let sinks = outlets::open(plan, &self.ends.assignments, share.index, outbox, local)?;
         let (progress, on_epoch) = (Arc::clone(&self.progress), Arc::clone(&self.on_epoch));
         Ok(Worker {
@@ -205,21 +206,6 @@ impl Job {
                 on_epoch(report);
             }),
             record: Box::new(self.record(share)?),
-        })
-    }
-
-    fn source(&self, share: Share) -> Result<Box<dyn Source>, FlowError> {
-        Ok(match (&self.ends.inlet, &self.started) {
-            (Inlet::Topics(parameters), Some(started)) => {
-                let decoder =
-                    format::decoder(&parameters.decoding(&self.ends.columns)).map_err(ConnectorError::from)?;
-                Box::new(started.input.open(share.index, decoder)?)
-            }
-            (Inlet::Files(catalog), _) => {
-                let pace = Pace::Ordered { rows: self.rows };
-                Box::new(ParquetSource::open(Arc::clone(catalog), self.ends.columns.clone(), share, pace)?)
-            }
-            (Inlet::Topics(_), None) => unreachable!("topics are opened before the workers"),
         })
     }
 
@@ -241,7 +227,7 @@ impl Job {
             epochs_per_pass: Some(self.epochs_per_pass),
             passes: self.plan.learning().passes as u64,
             rows_per_pass: self.rows_per_pass,
-            first_row: self.started.as_ref().map_or(0, |started| started.first_row),
+            first_row: self.feed.topics().map_or(0, |started| started.first_row),
             checkpoint_epochs: keep.every_rows.div_ceil(self.plan.learning().chunk_rows as u64).max(1),
             checkpoint_rows: keep.every_rows,
             checkpoint_interval: Duration::from_secs_f64(keep.every_s),
@@ -251,7 +237,7 @@ impl Job {
     fn record(&self, share: Share) -> Result<Files, FlowError> {
         let store = (share.index == 0).then(|| self.store.clone());
         Ok(Files {
-            brokers: self.started.as_ref().map(Started::brokers),
+            brokers: self.feed.topics().map(Started::brokers),
             store,
             next_id: self.next_id,
             digest: self.digest.clone(),

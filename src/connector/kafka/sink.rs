@@ -137,10 +137,6 @@ impl Sink for KafkaSink {
     fn commit(&mut self, _token: &[u8]) -> Result<(), ConnectorError> {
         Ok(())
     }
-
-    fn finish(&mut self) -> Result<(), ConnectorError> {
-        Ok(())
-    }
 }
 
 /// One worker's writer into the dead-letter topic: the messages as they came, with headers that say why.
@@ -201,10 +197,6 @@ impl Sink for KafkaDeadLetters {
     }
 
     fn commit(&mut self, _token: &[u8]) -> Result<(), ConnectorError> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), ConnectorError> {
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use super::client::{Consumer, KafkaObserver, Listener};
 use super::hub::{Hub, Room};
 use super::reader::Reader;
 use super::topics::{PATIENCE, Topics, ask};
-use crate::connector::format::Decoder;
+use crate::connector::format::decoder;
 use crate::connector::{ConnectorError, Polled, Source};
 use crate::data::{DeadLetter, Position};
 
@@ -67,11 +67,12 @@ impl KafkaInput {
         })
     }
 
-    /// Starts to read the partitions of `worker`.
+    /// Starts to read `columns` of the partitions of `worker`.
     ///
     /// # Errors
-    /// If no broker answers, or there is no such topic.
-    pub fn open(&self, worker: usize, decoder: Box<dyn Decoder>) -> Result<KafkaSource, ConnectorError> {
+    /// If no broker answers, there is no such topic, or the format cannot have these columns.
+    pub fn open(&self, worker: usize, columns: &[String]) -> Result<KafkaSource, ConnectorError> {
+        let decoder = decoder(&self.parameters.decoding(columns))?;
         let consumer = consumer(&self.parameters, &self.group, &self.observer)?;
         let mut next = BTreeMap::new();
         for partition in self.topics.partitions(&consumer, PATIENCE)? {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave_record_batch;
 
 use super::super::{
@@ -92,28 +93,12 @@ impl Rows {
             if batches.iter().all(|batch| batch.num_rows() == 0) {
                 continue;
             }
-            let indices: Vec<(usize, usize)> = batches
-                .iter()
-                .enumerate()
-                .flat_map(|(i, batch)| (0..batch.num_rows()).map(move |row| (i, row)))
-                .collect();
-            return Ok(Some(self.gather(&batches, &indices)?));
+            let damaged = |error: arrow_schema::ArrowError| ConnectorError::Unreadable {
+                file: "the files to replay".to_owned(),
+                problem: error.to_string(),
+            };
+            return Ok(Some(concat_batches(&self.schema, &batches).map_err(damaged)?));
         }
-    }
-
-    fn gather(&self, batches: &[RecordBatch], indices: &[(usize, usize)]) -> Result<RecordBatch, ReplayError> {
-        let damaged = |error: arrow_schema::ArrowError| ConnectorError::Unreadable {
-            file: "the files to replay".to_owned(),
-            problem: error.to_string(),
-        };
-        let batch = match batches {
-            [only] => only.clone(),
-            several => {
-                let several: Vec<&RecordBatch> = several.iter().collect();
-                interleave_record_batch(&several, indices).map_err(damaged)?
-            }
-        };
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), batch.columns().to_vec()).map_err(damaged)?)
     }
 
     fn sort(&mut self) -> Result<(), ReplayError> {
