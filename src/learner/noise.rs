@@ -60,6 +60,15 @@ impl Noise {
             }
         }
     }
+
+    /// Drops each feature with probability `share`; nothing is done to those that stay.
+    pub fn drop_features(&self, row: &mut [f32], seed: u64, share: f32) {
+        // Bits that no disturbance of the row uses.
+        let start = mix(mix(mix(seed))) as usize % LENGTH;
+        for (x, u) in row.iter_mut().zip(&self.uniform[start..]) {
+            *x = if *u < share { 0.0 } else { *x };
+        }
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +89,23 @@ mod tests {
         }
         assert!((square / 200_000.0 - 0.01).abs() < 5e-4);
         assert!((dropped as f64 / 200_000.0 - 0.15).abs() < 0.02);
+    }
+
+    #[test]
+    fn dropped_features_are_the_stated_share_and_the_others_stay() {
+        let noise = Noise::new(1, 500);
+        let row: Vec<f32> = (0..500).map(|d| d as f32 + 1.0).collect();
+        let mut dropped = 0;
+        for seed in 0..400 {
+            let mut seen = row.clone();
+            noise.drop_features(&mut seen, seed, 0.2);
+            assert!(seen.iter().zip(&row).all(|(seen, x)| *seen == 0.0 || seen == x));
+            dropped += seen.iter().filter(|x| **x == 0.0).count();
+        }
+        assert!((dropped as f64 / 200_000.0 - 0.2).abs() < 0.01, "{dropped}");
+        let mut seen = row.clone();
+        noise.drop_features(&mut seen, 7, 0.0);
+        assert_eq!(seen, row);
     }
 
     #[test]

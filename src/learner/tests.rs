@@ -8,7 +8,9 @@ use super::{BalanceParameters, half_life};
 use super::{Frozen, Learner, LearningParameters, ModelParameters, Nearness, Nursery, Part, PerKey, Settings};
 use crate::data::{Coordinates, Row, ScaleMethod, ScaleParameters};
 use crate::network::{Backend, open};
-use crate::objective::{AeCmParameters, BalancedParameters, ClusMatchParameters, EvenParameters, Link, Method};
+use crate::objective::{
+    AeCmParameters, BalancedParameters, ClusMatchParameters, EvenParameters, IdecParameters, Link, Method,
+};
 use crate::replica::{Arrival, Assigned, Replica, ReplicaError, Step};
 use crate::stats::Contingency;
 use crate::stats::drift::DriftParameters;
@@ -68,9 +70,10 @@ fn even() -> Settings {
 }
 
 /// Each kind of learning once.
-fn kinds() -> [Settings; 4] {
+fn kinds() -> [Settings; 5] {
     let refine = Some(ClusMatchParameters { horizon: 20.0, review_steps: 10, ..ClusMatchParameters::default() });
-    [even(), settings(Method::AeCm(AeCmParameters::default())), taught(), Settings { refine, ..even() }]
+    let denoised = settings(Method::Idec(IdecParameters { denoise: 0.2, scaled: true, ..IdecParameters::default() }));
+    [even(), settings(Method::AeCm(AeCmParameters::default())), denoised, taught(), Settings { refine, ..even() }]
 }
 
 /// Blocks of 25 rows from one of three groups, four devices in turn; the true group is the series.

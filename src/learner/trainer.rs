@@ -224,6 +224,11 @@ impl Workbench {
         let mut scaled = Vec::with_capacity(2 * pairs.len() * width);
         let mut other = Vec::with_capacity(width);
         let mut seeds = Vec::with_capacity(2 * pairs.len());
+        let denoise = match batch.stage {
+            Stage::Pretraining => self.objective.schedule().denoise as f32,
+            Stage::Clustering | Stage::Refining => 0.0,
+        };
+        let mut whole = Vec::new();
         for (place, (row, key)) in batch.rows(pairs.clone()) {
             let start = scaled.len();
             scaler.scale(*key, &row.features, &mut scaled);
@@ -235,12 +240,19 @@ impl Workbench {
                 let (row, key) = &batch.first[(mix(seed) % batch.first.len() as u64) as usize];
                 scaler.scale(*key, &row.features, &mut other);
             }
+            if denoise > 0.0 {
+                whole.extend_from_slice(&scaled[start..]);
+                self.noise.drop_features(&mut scaled[start..], seed, denoise);
+            }
             self.noise.disturb(&mut scaled[start..], seed, disturbance, &other);
             seeds.push(seed);
         }
         let device = self.device.clone().autodiff();
         let leaves = self.objective.layout().leaves(&trained.parameters, &device);
-        let pass = objective.forward(&leaves, matrix(scaled, 2 * pairs.len(), width, &device), &seeds);
+        let mut pass = objective.forward(&leaves, matrix(scaled, 2 * pairs.len(), width, &device), &seeds);
+        if denoise > 0.0 {
+            pass.input = matrix(whole, 2 * pairs.len(), width, &device);
+        }
         let own = objective.evidence(&pass);
         let line = objective.evidence_width();
         let mut evidence = vec![0.0; 2 * batch.first.len() * line];
@@ -446,3 +458,6 @@ pub fn argmax(row: &[f32]) -> usize {
     }
     best
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,11 +26,13 @@ pub struct AeCmParameters {
     pub scaled: bool,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
+    /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
 }
 
 impl Default for AeCmParameters {
     fn default() -> Self {
-        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, scaled: true, pretraining: 0.6 }
+        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, scaled: true, pretraining: 0.6, denoise: 0.0 }
     }
 }
 
@@ -43,6 +45,7 @@ impl Parameters for AeCmParameters {
         check.not_negative("lambda", self.lambda);
         check.within("alpha", self.alpha, "at least 1", |v| v >= 1.0);
         check.share("pretraining", self.pretraining);
+        check.share("denoise", self.denoise);
     }
 
     fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
@@ -110,7 +113,8 @@ impl Objective for AeCm {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { pretraining: self.parameters.pretraining, ..Schedule::default() }
+        let AeCmParameters { pretraining, denoise, .. } = self.parameters;
+        Schedule { pretraining, denoise, ..Schedule::default() }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

@@ -16,18 +16,23 @@ use crate::stats::kmeans;
 /// Starts of k-means.
 const RESTARTS: usize = 20;
 
-/// `[objective]` of `objective = "ae-k-means"`: it has no parameters.
+/// `[objective]` of `objective = "ae-k-means"`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct AutoencoderKMeansParameters {}
+pub struct AutoencoderKMeansParameters {
+    /// Probability that training drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
+}
 
 impl Parameters for AutoencoderKMeansParameters {
     const NAME: &'static str = "ae-k-means";
 
-    fn check(&self, _shape: &Shape, _check: &mut Check) {}
+    fn check(&self, _shape: &Shape, check: &mut Check) {
+        check.share("denoise", self.denoise);
+    }
 
     fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
-        Arc::new(AutoencoderKMeans::new(shape))
+        Arc::new(AutoencoderKMeans::new(shape, self.clone()))
     }
 }
 
@@ -43,6 +48,7 @@ impl Parameters for AutoencoderKMeansParameters {
 /// Scores are `-‖z - c_k‖²/(2v)` with `v` the variance of a dimension of the code around its centroid when these were seated.
 #[derive(Clone, Debug)]
 pub struct AutoencoderKMeans {
+    parameters: AutoencoderKMeansParameters,
     layout: Layout,
     autoencoder: Autoencoder,
     centroids: usize,
@@ -54,12 +60,13 @@ pub struct AutoencoderKMeans {
 impl AutoencoderKMeans {
     /// The mirrored autoencoder `features → hidden… → embedding` with centroids in its code.
     #[must_use]
-    pub fn new(shape: &Shape) -> Self {
+    pub fn new(shape: &Shape, parameters: AutoencoderKMeansParameters) -> Self {
         let mut layout = Layout::default();
         let autoencoder = Autoencoder::new(&mut layout, shape, Activation::Relu);
         let centroids = layout.push(shape.clusters, shape.embedding, Init::Glorot);
         let variance = layout.push_state(1, 1, 1.0);
-        Self { layout, autoencoder, centroids, variance, clusters: shape.clusters, embedding: shape.embedding }
+        let (clusters, embedding) = (shape.clusters, shape.embedding);
+        Self { parameters, layout, autoencoder, centroids, variance, clusters, embedding }
     }
 }
 
@@ -81,7 +88,7 @@ impl Objective for AutoencoderKMeans {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { pretraining: 1.0, ..Schedule::default() }
+        Schedule { pretraining: 1.0, denoise: self.parameters.denoise, ..Schedule::default() }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

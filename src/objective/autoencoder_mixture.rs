@@ -23,11 +23,13 @@ const LEAST_LOG_VARIANCE: f32 = -12.0;
 pub struct AutoencoderMixtureParameters {
     /// Starts of the mixture, of which the likeliest is kept.
     pub restarts: usize,
+    /// Probability that training drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
 }
 
 impl Default for AutoencoderMixtureParameters {
     fn default() -> Self {
-        Self { restarts: 5 }
+        Self { restarts: 5, denoise: 0.0 }
     }
 }
 
@@ -36,6 +38,7 @@ impl Parameters for AutoencoderMixtureParameters {
 
     fn check(&self, _shape: &Shape, check: &mut Check) {
         check.positive("restarts", self.restarts as f64);
+        check.share("denoise", self.denoise);
     }
 
     fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
@@ -105,7 +108,7 @@ impl Objective for AutoencoderMixture {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { pretraining: 1.0, ..Schedule::default() }
+        Schedule { pretraining: 1.0, denoise: self.parameters.denoise, ..Schedule::default() }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

@@ -24,11 +24,13 @@ pub struct BalancedParameters {
     pub horizon_rows: f64,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
+    /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
 }
 
 impl Default for BalancedParameters {
     fn default() -> Self {
-        Self { alpha: 0.1, beta: 0.1, horizon_rows: 256.0, pretraining: 0.5 }
+        Self { alpha: 0.1, beta: 0.1, horizon_rows: 256.0, pretraining: 0.5, denoise: 0.0 }
     }
 }
 
@@ -41,6 +43,7 @@ impl Parameters for BalancedParameters {
         check.not_negative("beta", self.beta);
         check.not_negative("horizon_rows", self.horizon_rows);
         check.share("pretraining", self.pretraining);
+        check.share("denoise", self.denoise);
     }
 
     fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
@@ -187,6 +190,7 @@ impl Objective for Balanced {
     fn schedule(&self) -> Schedule {
         Schedule {
             pretraining: self.parameters.pretraining,
+            denoise: self.parameters.denoise,
             decay: Decay::Late { share: 0.2 },
             seating_rows: 10_000,
             ..Schedule::default()

@@ -53,6 +53,8 @@ pub struct ContractiveFocalParameters {
     pub scaled: bool,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
+    /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
 }
 
 impl Default for ContractiveFocalParameters {
@@ -66,6 +68,7 @@ impl Default for ContractiveFocalParameters {
             targets: PseudoTargets::Soft,
             scaled: false,
             pretraining: 0.6,
+            denoise: 0.0,
         }
     }
 }
@@ -79,6 +82,7 @@ impl Parameters for ContractiveFocalParameters {
         check.not_negative("focus", self.focus);
         check.share("ramp", self.ramp);
         check.share("pretraining", self.pretraining);
+        check.share("denoise", self.denoise);
     }
 
     fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
@@ -173,7 +177,8 @@ impl Objective for ContractiveFocal {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { pretraining: self.parameters.pretraining, ..Schedule::default() }
+        let ContractiveFocalParameters { pretraining, denoise, .. } = self.parameters;
+        Schedule { pretraining, denoise, ..Schedule::default() }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

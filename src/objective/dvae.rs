@@ -33,6 +33,8 @@ pub struct DvaeParameters {
     pub variance: f64,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the clusters.
     pub pretraining: f64,
+    /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
     /// Learning rate of a fresh fit.
     pub rate: f64,
     /// How much faster the mixture learns than the networks.
@@ -55,6 +57,7 @@ impl Default for DvaeParameters {
             likelihood: Likelihood::Gaussian,
             variance: 0.1,
             pretraining: 0.4,
+            denoise: 0.0,
             rate: 2e-3,
             mixture_rate: 1.0,
             beta: 1.0,
@@ -72,6 +75,7 @@ impl Parameters for DvaeParameters {
     fn check(&self, _shape: &Shape, check: &mut Check) {
         check.positive("variance", self.variance);
         check.share("pretraining", self.pretraining);
+        check.share("denoise", self.denoise);
         check.positive("rate", self.rate);
         check.positive("mixture_rate", self.mixture_rate);
         check.not_negative("beta", self.beta);
@@ -220,7 +224,8 @@ impl Objective for Dvae {
     }
 
     fn schedule(&self) -> Schedule {
-        variational::schedule(self.parameters.pretraining, self.parameters.rate)
+        let DvaeParameters { pretraining, denoise, rate, .. } = self.parameters;
+        variational::schedule(pretraining, denoise, rate)
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

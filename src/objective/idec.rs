@@ -22,11 +22,13 @@ pub struct IdecParameters {
     pub scaled: bool,
     /// Share of a fresh fit in which the autoencoder learns alone, before k-means seats the centroids.
     pub pretraining: f64,
+    /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
 }
 
 impl Default for IdecParameters {
     fn default() -> Self {
-        Self { gamma: 0.1, scaled: false, pretraining: 0.6 }
+        Self { gamma: 0.1, scaled: false, pretraining: 0.6, denoise: 0.0 }
     }
 }
 
@@ -36,6 +38,7 @@ impl Parameters for IdecParameters {
     fn check(&self, _shape: &Shape, check: &mut Check) {
         check.not_negative("gamma", self.gamma);
         check.share("pretraining", self.pretraining);
+        check.share("denoise", self.denoise);
     }
 
     fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
@@ -91,7 +94,8 @@ impl Objective for Idec {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { pretraining: self.parameters.pretraining, ..Schedule::default() }
+        let IdecParameters { pretraining, denoise, .. } = self.parameters;
+        Schedule { pretraining, denoise, ..Schedule::default() }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

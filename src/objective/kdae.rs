@@ -32,13 +32,15 @@ pub struct KDaeParameters {
     pub code: usize,
     /// Share of a fresh fit in which the common autoencoder learns, before k-means divides the rows.
     pub pretraining: f64,
+    /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
     /// Share of the rest in which each cluster's autoencoder learns what k-means gave it, before rows choose.
     pub guided: f64,
 }
 
 impl Default for KDaeParameters {
     fn default() -> Self {
-        Self { hidden: vec![500, 100], code: 10, pretraining: 0.6, guided: 0.2 }
+        Self { hidden: vec![500, 100], code: 10, pretraining: 0.6, denoise: 0.0, guided: 0.2 }
     }
 }
 
@@ -51,6 +53,7 @@ impl Parameters for KDaeParameters {
             check.positive("hidden", *width as f64);
         }
         check.share("pretraining", self.pretraining);
+        check.share("denoise", self.denoise);
         check.share("guided", self.guided);
     }
 
@@ -167,7 +170,8 @@ impl Objective for KDae {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { pretraining: self.parameters.pretraining, ..Schedule::default() }
+        let KDaeParameters { pretraining, denoise, .. } = self.parameters;
+        Schedule { pretraining, denoise, ..Schedule::default() }
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

@@ -66,7 +66,8 @@ pub struct Inference {
 /// A forward pass whose graph is still alive.
 #[derive(Clone, Debug)]
 pub struct Pass {
-    /// Scaled rows: `[rows, features]`
+    /// Scaled rows: `[rows, features]`; whole ones, for decoders to give back, where pretraining drops features of what is
+    /// encoded.
     pub input: Tensor<2>,
     /// `[rows, embedding]`
     pub embedding: Tensor<2>,

@@ -39,6 +39,8 @@ pub enum Decay {
 pub struct Schedule {
     /// Share of a fresh fit's steps before clusters are seated; 0 if they are there from the start, 1 if seating is the end.
     pub pretraining: f64,
+    /// With which probability pretraining drops each feature of what is encoded; decoders are to give back the whole row.
+    pub denoise: f64,
     /// Whether clusters are seated before the first step if there is no pretraining.
     pub seats_first: bool,
     /// Share of a fresh fit's steps, at its end, that refine; then updates between fresh fits refine too. Above 0 it is at
@@ -65,6 +67,7 @@ impl Default for Schedule {
     fn default() -> Self {
         Self {
             pretraining: 0.0,
+            denoise: 0.0,
             seats_first: false,
             refining: 0.0,
             review_steps: 100,

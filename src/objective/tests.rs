@@ -1,3 +1,4 @@
+mod denoising;
 mod hostile;
 
 use std::sync::Arc;
@@ -54,7 +55,7 @@ fn methods() -> Vec<(&'static str, Box<dyn Objective>)> {
         ("contractive-focal", contractive(PseudoTargets::Soft)),
         ("contractive-focal", contractive(PseudoTargets::Hard)),
         ("k-dae", Box::new(KDae::new(&shape(5), KDaeParameters { hidden: vec![6], code: 4, ..Default::default() }))),
-        ("ae-k-means", Box::new(AutoencoderKMeans::new(&shape(5)))),
+        ("ae-k-means", Box::new(AutoencoderKMeans::new(&shape(5), AutoencoderKMeansParameters::default()))),
         ("ae-gmm", Box::new(AutoencoderMixture::new(&shape(5), AutoencoderMixtureParameters::default()))),
         ("even, refined", Box::new(refined(Arc::new(Even::new(&shape(5), EvenParameters::default()))))),
         ("ae-cm, refined", Box::new(refined(Arc::new(AeCm::new(&shape(5), AeCmParameters::default()))))),

@@ -21,6 +21,8 @@ pub struct VadeParameters {
     pub variance: f64,
     /// Share of a fresh fit in which the autoencoder learns alone, before a mixture seats the clusters.
     pub pretraining: f64,
+    /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
+    pub denoise: f64,
     /// Learning rate of a fresh fit.
     pub rate: f64,
     /// How much faster the mixture learns than the networks.
@@ -29,7 +31,7 @@ pub struct VadeParameters {
 
 impl Default for VadeParameters {
     fn default() -> Self {
-        Self { likelihood: Likelihood::Gaussian, variance: 0.1, pretraining: 0.4, rate: 2e-3, mixture_rate: 1.0 }
+        Self { likelihood: Likelihood::Gaussian, variance: 0.1, pretraining: 0.4, denoise: 0.0, rate: 2e-3, mixture_rate: 1.0 }
     }
 }
 
@@ -39,6 +41,7 @@ impl Parameters for VadeParameters {
     fn check(&self, _shape: &Shape, check: &mut Check) {
         check.positive("variance", self.variance);
         check.share("pretraining", self.pretraining);
+        check.share("denoise", self.denoise);
         check.positive("rate", self.rate);
         check.positive("mixture_rate", self.mixture_rate);
     }
@@ -94,7 +97,8 @@ impl Objective for Vade {
     }
 
     fn schedule(&self) -> Schedule {
-        variational::schedule(self.parameters.pretraining, self.parameters.rate)
+        let VadeParameters { pretraining, denoise, rate, .. } = self.parameters;
+        variational::schedule(pretraining, denoise, rate)
     }
 
     fn infer(&self, matrices: &[Tensor<2>], rows: Tensor<2>) -> Inference {

@@ -202,8 +202,8 @@ impl Variational {
 }
 
 /// Pretraining, then the method at `rate`; clusters are seated on more rows than usual, because variances are estimated too.
-pub fn schedule(pretraining: f64, rate: f64) -> Schedule {
-    Schedule { pretraining, rate: rate as f32, seating_rows: 10_000, ..Schedule::default() }
+pub fn schedule(pretraining: f64, denoise: f64, rate: f64) -> Schedule {
+    Schedule { pretraining, denoise, rate: rate as f32, seating_rows: 10_000, ..Schedule::default() }
 }
 
 #[cfg(test)]
