@@ -39,6 +39,8 @@ pub struct DvaeParameters {
     pub rate: f64,
     /// How much faster the mixture learns than the networks.
     pub mixture_rate: f64,
+    /// Share of the clustering stage in which the weight of the divergence from the prior rises from 0 to 1; 0 as published.
+    pub kl_warmup: f64,
     /// Weight of the similarity loss.
     pub beta: f64,
     /// Share of the clustering stage after which the similarity loss is on.
@@ -60,6 +62,7 @@ impl Default for DvaeParameters {
             denoise: 0.0,
             rate: 2e-3,
             mixture_rate: 1.0,
+            kl_warmup: 0.0,
             beta: 1.0,
             similarity_after: 0.2,
             similarity_norm: SimilarityNorm::Mean,
@@ -78,6 +81,7 @@ impl Parameters for DvaeParameters {
         check.share("denoise", self.denoise);
         check.positive("rate", self.rate);
         check.positive("mixture_rate", self.mixture_rate);
+        check.share("kl_warmup", self.kl_warmup);
         check.not_negative("beta", self.beta);
         check.share("similarity_after", self.similarity_after);
         check.within("temperature", self.temperature, "from 0.002 to 1", |v| (0.002..=1.0).contains(&v));
@@ -249,7 +253,7 @@ impl Objective for Dvae {
     }
 
     fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
-        let bound = self.model.loss(leaves, pass, context);
+        let bound = self.model.loss(leaves, pass, context, self.parameters.kl_warmup);
         let early = context.stage == Stage::Pretraining || context.progress < self.parameters.similarity_after;
         if self.parameters.beta == 0.0 || early {
             return bound;

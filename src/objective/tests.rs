@@ -49,6 +49,14 @@ fn methods() -> Vec<(&'static str, Box<dyn Objective>)> {
         ("ae-cm", Box::new(AeCm::new(&shape(5), AeCmParameters { alpha: 1.5, ..Default::default() }))),
         ("vade", Box::new(Vade::new(&shape(5), VadeParameters { variance: 0.5, ..Default::default() }))),
         ("dvae", Box::new(Dvae::new(&shape(5), DvaeParameters { variance: 0.5, ..Default::default() }))),
+        (
+            "vade, warming up",
+            Box::new(Vade::new(&shape(5), VadeParameters { variance: 0.5, kl_warmup: 0.8, ..Default::default() })),
+        ),
+        (
+            "dvae, warming up",
+            Box::new(Dvae::new(&shape(5), DvaeParameters { variance: 0.5, kl_warmup: 0.8, ..Default::default() })),
+        ),
         ("dvae as printed", Box::new(Dvae::new(&shape(2), printed()))),
         ("cm", Box::new(Cm::new(&shape(5), CmParameters { alpha: 1.5, ..Default::default() }))),
         ("idec", Box::new(Idec::new(&shape(5), IdecParameters { gamma: 1.0, ..Default::default() }))),

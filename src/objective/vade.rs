@@ -27,11 +27,21 @@ pub struct VadeParameters {
     pub rate: f64,
     /// How much faster the mixture learns than the networks.
     pub mixture_rate: f64,
+    /// Share of the clustering stage in which the weight of the divergence from the prior rises from 0 to 1; 0 as published.
+    pub kl_warmup: f64,
 }
 
 impl Default for VadeParameters {
     fn default() -> Self {
-        Self { likelihood: Likelihood::Gaussian, variance: 0.1, pretraining: 0.4, denoise: 0.0, rate: 2e-3, mixture_rate: 1.0 }
+        Self {
+            likelihood: Likelihood::Gaussian,
+            variance: 0.1,
+            pretraining: 0.4,
+            denoise: 0.0,
+            rate: 2e-3,
+            mixture_rate: 1.0,
+            kl_warmup: 0.0,
+        }
     }
 }
 
@@ -44,6 +54,7 @@ impl Parameters for VadeParameters {
         check.share("denoise", self.denoise);
         check.positive("rate", self.rate);
         check.positive("mixture_rate", self.mixture_rate);
+        check.share("kl_warmup", self.kl_warmup);
     }
 
     fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
@@ -116,7 +127,7 @@ impl Objective for Vade {
     }
 
     fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
-        self.model.loss(leaves, pass, context)
+        self.model.loss(leaves, pass, context, self.parameters.kl_warmup)
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {

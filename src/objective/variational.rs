@@ -116,14 +116,20 @@ impl Variational {
     }
 
     /// The slice's part of the loss per row of the batch: the reconstruction from the mean code while pretraining, then the
-    /// negative evidence bound.
-    pub fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>) -> Tensor<1> {
+    /// negative evidence bound, whose divergence counts fully after `warmup` of the stage and less before:
+    ///
+    /// ```text
+    /// -ln p(x|z) + min(progress / warmup, 1)·KL
+    /// ```
+    pub fn loss(&self, leaves: &[Tensor<2>], pass: &Pass, context: &Context<'_>, warmup: f64) -> Tensor<1> {
         let rows = 2.0 * context.pairs as f64;
         if context.stage == Stage::Pretraining {
             return self.reconstruction(leaves, pass.input.clone(), pass.embedding.clone()) / rows;
         }
         let reconstruction = self.reconstruction(leaves, pass.input.clone(), pass.extra[1].clone());
-        (reconstruction + self.divergence(leaves, &Posterior::of(pass), &pass.head)) / rows
+        let divergence = self.divergence(leaves, &Posterior::of(pass), &pass.head);
+        let divergence = if context.progress < warmup { divergence * (context.progress / warmup) } else { divergence };
+        (reconstruction + divergence) / rows
     }
 
     /// `ln π`: `[1, clusters]`

@@ -123,6 +123,39 @@ fn reconstructions_equal_both_likelihoods_written_out() {
 }
 
 #[test]
+fn the_weight_of_the_divergence_rises_to_one_and_stays() {
+    let rig = rig(Likelihood::Gaussian);
+    let matrices = rig.layout.tensors(&rig.parameters, &rig.device);
+    let rows = matrix(drawn(5, 0.0, 1.0), ROWS, 5, &rig.device);
+    let pass = rig.model.forward(&matrices, rows, &[1, 2, 3, 4, 5, 6], |codes| rig.model.log_joint(&matrices, codes));
+    let loss = |progress: f64, warmup: f64| {
+        let context = Context {
+            pairs: ROWS / 2,
+            slice: 0..ROWS / 2,
+            fresh: 0,
+            evidence: &[],
+            device_prices: &[],
+            target: &[],
+            strength: 0.0,
+            constraints: &[],
+            stage: Stage::Clustering,
+            progress,
+            parameters: &rig.parameters,
+        };
+        f64::from(values(rig.model.loss(&matrices, &pass, &context, warmup))[0])
+    };
+    let whole = loss(0.0, 0.0);
+    let reconstruction = rig.model.reconstruction(&matrices, pass.input.clone(), pass.extra[1].clone());
+    let reconstruction = f64::from(values(reconstruction)[0]) / ROWS as f64;
+    assert!((whole - reconstruction).abs() > 0.1, "{whole} {reconstruction}");
+    for (progress, weight) in [(0.0, 0.0), (0.1, 0.25), (0.3, 0.75), (0.4, 1.0), (0.7, 1.0), (1.0, 1.0)] {
+        let expected = reconstruction + weight * (whole - reconstruction);
+        let found = loss(progress, 0.4);
+        assert!((found - expected).abs() < 1e-5 * whole.abs(), "{progress}: {found} {expected}");
+    }
+}
+
+#[test]
 fn samples_spread_as_their_deviation_says() {
     let device = open(Backend::Flex).unwrap();
     let posterior = Posterior {
