@@ -13,9 +13,7 @@ use super::run::OnEpoch;
 use super::setup::{self, Inlet};
 use crate::checkpoint::{self, Checkpoint};
 use crate::config::Plan;
-use crate::connector::{
-    ConnectorError, Pace, ParquetSink, ParquetSource, Share, Source, dead_letter_schema, drift_schema, format,
-};
+use crate::connector::{Pace, ParquetSink, Share, dead_letter_schema, drift_schema};
 use crate::error::Error;
 use crate::flow::{self, Control, FlowError, Schedule, Sinks, Worker};
 use crate::learner::{Frozen, Learner, Nursery, Part};

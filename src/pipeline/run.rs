@@ -13,7 +13,7 @@ use super::setup::{self, Ends, Inlet};
 use crate::checkpoint::{self, Checkpoint, Decision, Digest, RunLock, Store};
 use crate::config::Plan;
 use crate::connector::kafka::KafkaObserver;
-use crate::connector::{ConnectorError, Pace, ParquetSink, ParquetSource, Share, Source, format};
+use crate::connector::{Pace, ParquetSink, Share};
 use crate::error::Error;
 use crate::flow::{self, Control, FlowError, Schedule, Worker};
 use crate::learner::{Learner, Nursery, Part, Settings};
