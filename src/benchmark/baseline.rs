@@ -16,6 +16,9 @@ pub struct Baseline {
     /// Starts, of which the best by the method's own criterion is kept.
     #[serde(default = "restarts")]
     pub restarts: usize,
+    /// Starts of each k-means that a mixture's start begins with, of which the best is kept.
+    #[serde(default = "seeds")]
+    pub seeds: usize,
     /// Added to every variance of a mixture.
     #[serde(default = "regularisation")]
     pub regularisation: f64,
@@ -39,6 +42,10 @@ fn regularisation() -> f64 {
     1e-6
 }
 
+fn seeds() -> usize {
+    1
+}
+
 fn restarts() -> usize {
     20
 }
@@ -58,6 +65,7 @@ impl Baseline {
         };
         let settings = MixtureSettings {
             restarts: self.restarts,
+            seeds: self.seeds,
             regularisation: self.regularisation,
             ..MixtureSettings::new(clusters, covariance)
         };
@@ -76,7 +84,7 @@ mod tests {
         let noise = |i: usize, d: usize| ((i * 7919 + d * 31) % 101) as f32 * 0.004;
         let rows: Vec<f32> = (0..90).flat_map(|i| [(i % 3) as f32 + noise(i, 0), noise(i, 1)]).collect();
         for kind in [BaselineKind::KMeans, BaselineKind::DiagonalMixture, BaselineKind::FullMixture] {
-            let labels = Baseline { kind, restarts: 5, regularisation: 1e-6 }.labels(&rows, 2, 3, 1);
+            let labels = Baseline { kind, restarts: 5, seeds: 1, regularisation: 1e-6 }.labels(&rows, 2, 3, 1);
             assert!((3..90).all(|i| labels[i] == labels[i % 3]), "{kind:?}: {labels:?}");
             assert!(labels[0] != labels[1] && labels[1] != labels[2] && labels[0] != labels[2], "{kind:?}");
         }
