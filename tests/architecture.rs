@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("report", OPEN_FLOOR),
     ("benchmark", OPEN_FLOOR),
     ("cli", 7),
+    ("allocator", 8),
     ("main", 8),
 ];
 

@@ -7,7 +7,6 @@ pub mod program;
 pub mod replica;
 pub mod stream;
 
-/// The program's own.
 #[cfg(not(target_env = "msvc"))]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+#[path = "../../src/allocator.rs"]
+mod allocator;
