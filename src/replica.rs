@@ -12,8 +12,9 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use arrow_select::interleave::interleave_record_batch;
+use serde::{Deserialize, Serialize};
 
-use crate::data::Row;
+use crate::data::{Row, RowPair};
 use crate::stats::drift::Score;
 
 /// A row with the columns that are only passed through.
@@ -109,6 +110,21 @@ pub struct Output {
     pub drift: Vec<DriftEvent>,
 }
 
+/// What has become of the pairs that came live: `taken` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairCounts {
+    /// Pairs that came.
+    pub taken: u64,
+    /// Both rows were known at once: it is learned from.
+    pub made: u64,
+    /// A row is still to come.
+    pub waiting: u64,
+    /// A row had come before and was not remembered any more, or could not be used.
+    pub gone: u64,
+    /// It waited until there was no room for it.
+    pub dropped: u64,
+}
+
 /// Numbers for people and dashboards; the same on every worker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
@@ -134,6 +150,8 @@ pub struct Status {
     pub learned_rows: u64,
     /// Newest score of each drift signal.
     pub drift: Vec<Score>,
+    /// The pairs that came live, if any can.
+    pub pairs: Option<PairCounts>,
 }
 
 /// Why a replica cannot go on.
@@ -161,6 +179,8 @@ pub enum ReplicaError {
 pub trait Replica {
     /// Starts an epoch with the rows of all workers, in input order.
     fn begin(&mut self, arrivals: Vec<Arrival>);
+    /// What was said about pairs of rows; comes before the rows of its epoch, the same on every worker.
+    fn pair(&mut self, _pairs: Vec<RowPair>) {}
     /// The input has ended: starts a last epoch in which everything still open is settled.
     fn end(&mut self);
     /// Goes on until something has to cross workers or the epoch is finished. `total` answers the last

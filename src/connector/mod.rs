@@ -37,7 +37,7 @@ pub use output::{
     Column, SCHEMA_VERSION, assignment_columns, assignment_schema, dead_letter_batch, dead_letter_columns,
     dead_letter_schema, describe, drift_columns, drift_schema,
 };
-pub use pair_file::{RowPair, read_pairs};
+pub use pair_file::read_pairs;
 pub use parameters::{DeadLetterParameters, OnError, ParquetSinkParameters, ParquetSourceParameters};
 pub use parquet_catalog::ParquetCatalog;
 pub use parquet_sink::{Manifest, OffsetRange, ParquetSink, PartFile};
@@ -46,7 +46,7 @@ pub use paths::resolve;
 
 use arrow_array::RecordBatch;
 
-use crate::data::{DeadLetter, Records};
+use crate::data::{DeadLetter, PairBatch, Records};
 
 /// Which part of the input a worker reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,10 @@ pub trait Source {
     /// What of this worker's part of the epoch last read could not be made a row of.
     fn rejected(&mut self) -> Vec<DeadLetter> {
         Vec::new()
+    }
+    /// What came about pairs of rows with the epoch last read, on the one worker that reads such a thing.
+    fn pairs(&mut self) -> PairBatch {
+        PairBatch::default()
     }
     /// Rows of all workers up to the end of the epoch last read, where epochs differ in length.
     fn consumed(&self) -> Option<u64> {

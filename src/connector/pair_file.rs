@@ -11,10 +11,7 @@ use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{ConnectorError, InputDigest};
-use crate::data::Coordinates;
-
-/// Two rows of the input, and whether they belong together.
-pub type RowPair = ([Coordinates; 2], bool);
+use crate::data::{Coordinates, RowPair};
 
 /// Reads a file of pairs: `first_offset` and `second_offset` as in the assignments, `link` that is "must" or "cannot", and
 /// `first_source` and `second_source` as in the assignments, which may be left out where the input is one file.

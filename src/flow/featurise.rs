@@ -73,10 +73,15 @@ fn rows(featurize: &mut dyn Featurize, parcels: &[Shared<Parcel>], flags: Flags)
     // Row groups of different workers may interleave within an epoch; a key's readings must come in the input's order.
     let mut records: Vec<&Records> = parcels.iter().flat_map(|parcel| &parcel.0.records).collect();
     records.sort_by_key(|records| records.first_sequence);
-    let mut parts = Vec::with_capacity(records.len() + 1);
+    let mut parts = Vec::with_capacity(records.len() + 2);
     let rejected: Vec<DeadLetter> = parcels.iter().flat_map(|parcel| &parcel.0.rejected).cloned().collect();
     if !rejected.is_empty() {
         parts.push(Minibatch { input_rows: rejected.len() as u64, rejected, ..Minibatch::default() });
+    }
+    // They are no input rows.
+    let rejected: Vec<DeadLetter> = parcels.iter().flat_map(|parcel| &parcel.0.pairs.rejected).cloned().collect();
+    if !rejected.is_empty() {
+        parts.push(Minibatch { rejected, ..Minibatch::default() });
     }
     for records in records {
         let mut minibatch = featurize.featurize(records);
@@ -125,11 +130,13 @@ pub(super) fn featurise<'s>(
                     let mut featurize = featurize.borrow_mut();
                     let minibatch = rows(featurize.as_mut(), &parcels, flags);
                     let snapshot = flags.checkpoint.then(|| featurize.snapshot());
+                    let pairs = parcels.iter().flat_map(|parcel| &parcel.0.pairs.pairs).cloned().collect();
                     let own = parcels.iter().find(|parcel| parcel.0.from == worker);
                     let harvest = Harvest {
                         epoch,
                         from: worker,
                         minibatch,
+                        pairs,
                         flags,
                         snapshot,
                         read_seconds: own.map_or(0.0, |parcel| parcel.0.read_seconds),

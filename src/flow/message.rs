@@ -8,7 +8,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::checkpoint::Local;
-use crate::data::{DeadLetter, Minibatch, Records};
+use crate::data::{DeadLetter, Minibatch, PairBatch, Records, RowPair};
 use crate::replica::{Output, Status};
 
 /// A message that is shared between the threads of one process. timely asks for a serialised form of everything that may
@@ -59,6 +59,8 @@ pub(super) struct Parcel {
     pub(super) records: Vec<Records>,
     /// What could not be made a record of; only on the parcel to the reader itself.
     pub(super) rejected: Vec<DeadLetter>,
+    /// What came about pairs of rows; likewise.
+    pub(super) pairs: PairBatch,
     pub(super) flags: Flags,
     pub(super) read_seconds: f64,
 }
@@ -69,6 +71,8 @@ pub(super) struct Harvest {
     pub(super) epoch: u64,
     pub(super) from: usize,
     pub(super) minibatch: Minibatch,
+    /// What was said about pairs of rows.
+    pub(super) pairs: Vec<RowPair>,
     pub(super) flags: Flags,
     /// The featuriser after this epoch, if a checkpoint is made.
     pub(super) snapshot: Option<Vec<u8>>,

@@ -15,6 +15,7 @@ use timely::dataflow::{Scope, StreamVec};
 use super::featurise::Assembly;
 use super::message::{Contribution, Emission, Harvest, Shared};
 use super::{Control, FlowError, Schedule, Timestamp};
+use crate::data::RowPair;
 use crate::replica::{Arrival, Replica, Step};
 
 /// An epoch in progress.
@@ -123,6 +124,10 @@ pub(super) fn model<'s>(
                         let Some(own) = parts.iter().find(|part| part.0.from == worker) else { return };
                         let own = Arc::clone(&own.0);
                         let (round, started) = (0, Instant::now());
+                        let pairs: Vec<RowPair> = parts.iter().flat_map(|part| &part.0.pairs).cloned().collect();
+                        if !pairs.is_empty() {
+                            replica.pair(pairs);
+                        }
                         replica.begin(arrivals(&parts));
                         let end_pending = own.flags.input_ends;
                         open = Some(Open { epoch, round, emissions, contributions, own, end_pending, started });

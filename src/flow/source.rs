@@ -1,6 +1,7 @@
 //! Reads the input epoch by epoch and deals its rows to their owners.
 
 use std::cell::RefCell;
+use std::mem::take;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -132,10 +133,11 @@ impl Reader {
             }
         }
         let (from, read_seconds) = (self.worker, started.elapsed().as_secs_f64());
-        let mut rejected = self.source.rejected();
+        let (mut rejected, mut pairs) = (self.source.rejected(), self.source.pairs());
         let parcel = |(to, records)| {
-            let rejected = if to == from { std::mem::take(&mut rejected) } else { Vec::new() };
-            Parcel { epoch, from, records, rejected, flags, read_seconds }
+            let (rejected, pairs) =
+                if to == from { (take(&mut rejected), take(&mut pairs)) } else { Default::default() };
+            Parcel { epoch, from, records, rejected, pairs, flags, read_seconds }
         };
         Ok(Some(dealt.into_iter().enumerate().map(parcel).collect()))
     }

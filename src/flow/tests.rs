@@ -141,8 +141,9 @@ fn checkpoints_hold_the_state_after_their_epoch() {
 fn a_run_resumed_from_any_checkpoint_ends_like_an_uninterrupted_one() {
     again(|| {
         for (peers, passes, owned) in [(1, 1, false), (2, 1, true), (3, 1, false), (3, 2, true)] {
-            let rig = || Rig { passes, owned, ..rig(peers) };
+            let rig = || Rig { passes, owned, paired: passes == 1, ..rig(peers) };
             let whole = rig().run();
+            whole.result.as_ref().unwrap();
             for crash in 1..whole.kept.len() {
                 let crashed = Rig { fault: Fault::Keep(crash), ..rig() }.run();
                 assert!(matches!(crashed.result, Err(FlowError::Checkpoint(_))), "{:?}", crashed.result);
@@ -152,8 +153,31 @@ fn a_run_resumed_from_any_checkpoint_ends_like_an_uninterrupted_one() {
                 resumed.result.as_ref().unwrap();
                 assert_eq!(last(&resumed).replica, last(&whole).replica);
                 assert_eq!(resumed.visible(), whole.visible());
-                assert_eq!(resumed.count(1), whole.count(1));
+                assert_eq!((resumed.count(1), resumed.count(2)), (whole.count(1), whole.count(2)));
             }
+        }
+    });
+}
+
+#[test]
+fn pairs_come_to_every_replica_with_the_epoch_they_were_read_with() {
+    again(|| {
+        let alone = state(&last(&rig(2).run()).replica).mark;
+        for peers in [1, 2, 3] {
+            let ran = Rig { paired: true, ..rig(peers) }.run();
+            ran.result.as_ref().unwrap();
+            for states in ran.states.values() {
+                assert!(states.values().all(|state| *state == states[&0]));
+            }
+            let end = state(&last(&ran).replica);
+            // One an epoch: the first epochs have four rows each, and the pair names the epoch.
+            assert_eq!(end.pairs, (0..EPOCHS).map(|epoch| (epoch, epoch as i64)).collect::<Vec<_>>());
+            assert_ne!(end.mark, alone);
+            // What is no pair is a dead letter, and neither is an input row.
+            assert_eq!(ran.count(2) as u64, EPOCHS.div_ceil(3));
+            let rejected = ran.reports.iter().map(|report| report.rejected.get("unknown_link").copied().unwrap_or(0));
+            assert_eq!(rejected.sum::<u64>(), EPOCHS.div_ceil(3));
+            assert_eq!(ran.reports.iter().map(|report| report.input_rows).sum::<u64>(), ROWS as u64);
         }
     });
 }

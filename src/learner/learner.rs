@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::live::LivePairs;
 use super::matchmaker::Matchmaker;
 use super::noise::Noise;
 use super::nursery::Nursery;
@@ -15,6 +16,7 @@ use super::settings::Settings;
 use super::trainer::{Item, Part, Trained, Workbench};
 use super::update::Phase;
 use super::watch::{Sight, Watch};
+use crate::data::RowPair;
 use crate::network::{Device, values};
 use crate::replica::{Arrival, Output, Replica, ReplicaError, Status, Step};
 use crate::stats::random::stream;
@@ -35,6 +37,7 @@ pub struct Learner {
     /// Event time before which no more rows are learned from, and how many of the current second were.
     pub(super) quota: (i64, u64),
     pub(super) held: Vec<Arrival>,
+    pub(super) live: LivePairs,
     pub(super) online: Option<Box<Online>>,
     pub(super) phase: Phase,
     output: Output,
@@ -56,6 +59,7 @@ impl Learner {
             skipped: 0,
             quota: (i64::MIN, 0),
             held: Vec::new(),
+            live: LivePairs::default(),
             online: None,
             phase: Phase::Idle,
             output: Output::default(),
@@ -114,8 +118,10 @@ impl Learner {
             pairs = PairStore::new(supervision.ascent);
             for (arrival, item) in held.iter().zip(&items) {
                 matchmaker.meet(supervision, self.settings.seed, arrival, item, &mut pairs);
+                self.live.meet(item, &mut pairs);
             }
         }
+        self.pass(&held);
         let pairs = Arc::new(pairs);
         let target = self.settings.target(&vec![1.0 / clusters as f64; clusters]);
         let plan = (0, self.settings.learning.warmup_steps);
@@ -230,9 +236,11 @@ impl Learner {
             let Some(online) = &mut self.online else { continue };
             if let Some(supervision) = &settings.supervision {
                 online.matchmaker.meet(supervision, settings.seed, arrival, &item, &mut online.pairs);
+                self.live.meet(&item, &mut online.pairs);
             }
             learned.push(item);
         }
+        self.pass(&arrivals);
         let Some(online) = &mut self.online else { return Ok(()) };
         let direction = |(row, key): &Item| direction(&online.scaler, settings.nearness, row, *key);
         let directions: Vec<Vec<f32>> = learned.iter().filter_map(direction).collect();
@@ -267,6 +275,10 @@ impl Learner {
 impl Replica for Learner {
     fn begin(&mut self, arrivals: Vec<Arrival>) {
         self.phase = Phase::Begin(arrivals);
+    }
+
+    fn pair(&mut self, pairs: Vec<RowPair>) {
+        self.listen(pairs);
     }
 
     fn end(&mut self) {
@@ -304,6 +316,7 @@ impl Replica for Learner {
             online.watch.report(&mut status, self.settings.model.clusters);
             status.violation = online.violation;
         }
+        status.pairs = self.heard();
         status
     }
 }

@@ -41,6 +41,8 @@ impl Matchmaker {
     ) {
         match &supervision.teacher {
             Teacher::Pairs(list) => self.meet_listed(list, item, store),
+            // `LivePairs` meets them.
+            Teacher::Live { .. } => {}
             Teacher::Labels { fraction, ignore } => {
                 let mut rng = row_stream(seed, &item.0.coordinates);
                 if rng.random::<f64>() >= *fraction {

@@ -14,6 +14,7 @@ pub mod half_life;
 mod jury;
 #[expect(clippy::module_inception, reason = "the room is named after its one resident")]
 mod learner;
+mod live;
 mod matchmaker;
 mod meeting;
 mod noise;

@@ -49,6 +49,13 @@ pub(super) struct Refresh {
 }
 
 impl Online {
+    /// Every row that is still known, with its key. Some come more than once.
+    pub(super) fn known(&self) -> impl Iterator<Item = (&Arc<Row>, u32)> {
+        let waiting = self.waiting.iter().map(|sample| (&sample.row, sample.key));
+        let paired = self.pairs.pairs().iter().flat_map(|pair| [&pair.first, &pair.second]);
+        self.reservoir.rows().chain(waiting).chain(paired.map(|(row, key)| (row, *key)))
+    }
+
     /// Costs of all anchors, `[anchors, clusters]`, zero where other workers' anchors stand.
     pub(super) fn costs(&self, part: Part) -> Vec<f32> {
         let anchors = self.reservoir.anchors();

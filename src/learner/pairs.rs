@@ -1,10 +1,11 @@
 //! Pairs of rows that are said to belong together or apart, and what breaking each of them costs.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-
-use std::sync::Arc;
 
 use super::pack::RowTable;
 use super::trainer::Item;
@@ -65,6 +66,14 @@ pub struct PairStore {
     pairs: Vec<Pair>,
     /// Where the search for a dispensable pair goes on.
     hand: usize,
+    /// Places by the sequence numbers of the two rows, the smaller one first.
+    places: HashMap<(u64, u64), usize>,
+}
+
+/// What two rows are looked up by.
+fn both(first: &Item, second: &Item) -> (u64, u64) {
+    let (first, second) = (first.0.sequence, second.0.sequence);
+    (first.min(second), first.max(second))
 }
 
 impl PairStore {
@@ -76,8 +85,10 @@ impl PairStore {
 
     /// Adds a pair.
     pub fn insert(&mut self, first: Item, second: Item, link: Link) {
+        let rows = both(&first, &second);
         let pair = Pair { first, second, link, multiplier: START.min(self.ascent.cap), violation: 1.0 };
         if self.pairs.len() < self.ascent.capacity {
+            self.places.insert(rows, self.pairs.len());
             self.pairs.push(pair);
             return;
         }
@@ -87,8 +98,26 @@ impl PairStore {
         let len = self.pairs.len();
         let looks = (0..LOOKS.min(len)).map(|step| (self.hand + step) % len);
         let place = looks.clone().find(|place| self.pairs[*place].violation < KEPT).unwrap_or(self.hand);
-        self.pairs[place] = pair;
+        let old = std::mem::replace(&mut self.pairs[place], pair);
+        let old = both(&old.first, &old.second);
+        if self.places.get(&old) == Some(&place) {
+            self.places.remove(&old);
+        }
+        self.places.insert(rows, place);
         self.hand = (place + 1) % len;
+    }
+
+    /// Adds a pair, or takes back what was said of it before: the last word counts.
+    pub fn say(&mut self, first: Item, second: Item, link: Link) {
+        match self.places.get(&both(&first, &second)) {
+            None => self.insert(first, second, link),
+            Some(place) => {
+                let pair = &mut self.pairs[*place];
+                if pair.link != link {
+                    (pair.link, pair.multiplier, pair.violation) = (link, START.min(self.ascent.cap), 1.0);
+                }
+            }
+        }
     }
 
     /// Number of pairs.
@@ -160,7 +189,9 @@ impl PairStore {
             let (first, second) = (first?, second?);
             Ok(Pair { first, second, link: pair.link, multiplier: pair.multiplier, violation: pair.violation })
         });
-        Ok(Self { ascent: packed.ascent, pairs: pairs.collect::<Result<_, String>>()?, hand: packed.hand as usize })
+        let pairs: Vec<Pair> = pairs.collect::<Result<_, String>>()?;
+        let places = pairs.iter().enumerate().map(|(place, pair)| (both(&pair.first, &pair.second), place)).collect();
+        Ok(Self { ascent: packed.ascent, pairs, hand: packed.hand as usize, places })
     }
 }
 

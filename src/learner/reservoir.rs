@@ -83,6 +83,12 @@ impl Reservoir {
         &self.anchors
     }
 
+    /// Every row that is remembered, with its key: the anchors and the last rows of each key. Some come more than once.
+    pub fn rows(&self) -> impl Iterator<Item = (&Arc<Row>, u32)> {
+        let recent = self.timelines.iter().flat_map(|(key, timeline)| timeline.values().map(|row| (row, *key)));
+        self.anchors.iter().map(|anchor| (&anchor.row, anchor.key)).chain(recent)
+    }
+
     /// How neighbours are found.
     #[must_use]
     pub fn nearness(&self) -> Nearness {

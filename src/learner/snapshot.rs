@@ -8,6 +8,7 @@ use arrow_ipc::writer::StreamWriter;
 use serde::{Deserialize, Serialize};
 
 use super::learner::Learner;
+use super::live::{LivePairs, PackedLive};
 use super::matchmaker::{Matchmaker, PackedMatchmaker};
 use super::noise::Noise;
 use super::nursery::Nursery;
@@ -93,6 +94,8 @@ impl Learner {
                 target: refresh.target.clone(),
             }),
         });
+        // They follow the frame where there are any.
+        let live = (self.live != LivePairs::default()).then(|| self.live.pack(&mut table));
         let frame = Frame {
             rows: table.into_rows(),
             keys: self.names.clone(),
@@ -104,7 +107,11 @@ impl Learner {
             extras: extras(&self.held),
             online,
         };
-        postcard::to_stdvec(&frame).expect("plain data in memory can be written")
+        let mut bytes = postcard::to_stdvec(&frame).expect("plain data in memory can be written");
+        if let Some(live) = live {
+            bytes.extend(postcard::to_stdvec(&live).expect("plain data in memory can be written"));
+        }
+        bytes
     }
 
     /// The learner that was packed, on any worker.
@@ -118,7 +125,7 @@ impl Learner {
         nursery: Nursery,
         device: Device,
     ) -> Result<Self, ReplicaError> {
-        let frame: Frame = postcard::from_bytes(bytes).map_err(broken)?;
+        let (frame, rest): (Frame, &[u8]) = postcard::take_from_bytes(bytes).map_err(broken)?;
         let mut learner = Self::new(settings, part, nursery, device);
         learner.keys = frame.keys.iter().zip(0..).map(|(key, number)| (Arc::clone(key), number)).collect();
         learner.names = frame.keys;
@@ -127,6 +134,10 @@ impl Learner {
         learner.skipped = frame.skipped;
         learner.quota = frame.quota;
         learner.held = held(&frame.held, &frame.rows, frame.extras.as_deref())?;
+        if !rest.is_empty() {
+            let live: PackedLive = postcard::from_bytes(rest).map_err(broken)?;
+            learner.live = LivePairs::unpack(live, &frame.rows).map_err(broken)?;
+        }
         let Some(packed) = frame.online else { return Ok(learner) };
         let unpack = |samples: Vec<PackedSample>| {
             samples.into_iter().map(|s| s.unpack(&frame.rows)).collect::<Result<Vec<_>, _>>()

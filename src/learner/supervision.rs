@@ -121,6 +121,11 @@ pub enum Teacher {
     },
     /// A list.
     Pairs(Arc<PairList>),
+    /// Whoever speaks up while the stream goes on.
+    Live {
+        /// Rows of a partition come by ascending offset: one that was passed over will not come any more.
+        ordered: bool,
+    },
 }
 
 /// Checked `[supervision]`.

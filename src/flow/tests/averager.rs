@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rig::{Fault, Journal};
 use crate::connector::Share;
-use crate::data::Row;
+use crate::data::{Row, RowPair};
 use crate::replica::{Arrival, Assigned, DriftEvent, Output, Replica, ReplicaError, Status, Step};
 
 /// Everything a restart needs. All numbers are whole and small, so that sums do not depend on the order of additions.
@@ -18,6 +18,8 @@ pub(super) struct State {
     pub sum: f32,
     /// Changes with every total.
     pub mark: u32,
+    /// First offsets of the pairs that came, each with the number of the epoch it came with.
+    pub pairs: Vec<(u64, i64)>,
     /// Rows that leave with the next epoch's.
     held: Vec<Row>,
 }
@@ -90,6 +92,14 @@ impl Replica for Averager {
         self.arrivals = arrivals;
         let rounds = if self.arrivals.is_empty() { 0 } else { 1 + self.state.epochs % 3 };
         self.rounds = (rounds, rounds);
+    }
+
+    fn pair(&mut self, pairs: Vec<RowPair>) {
+        assert!(self.arrivals.is_empty(), "pairs come before the rows of their epoch");
+        for ([first, _], _) in pairs {
+            self.state.mark = (31 * self.state.mark + first.offset as u32 + 7) % 65_521;
+            self.state.pairs.push((self.state.epochs, first.offset));
+        }
     }
 
     fn end(&mut self) {

@@ -14,7 +14,7 @@ use crate::connector::{
     ConnectorError, DeadLetterParameters, MemoryOutput, MemorySink, MemorySource, OnError, Pace, Polled, Share, Sink,
     Source, assignment_schema, drift_schema,
 };
-use crate::data::{FeatureParameters, Features, Featurize, Minibatch, Records};
+use crate::data::{Coordinates, DeadLetter, FeatureParameters, Features, Featurize, Minibatch, PairBatch, Records};
 use crate::flow::{Control, EpochReport, FlowError, Record, Schedule, Sinks, Worker, run};
 use crate::replica::Status;
 
@@ -55,6 +55,8 @@ pub(super) struct Rig {
     pub ordered: bool,
     /// Whether rows have owners other than their readers.
     pub owned: bool,
+    /// Whether each epoch brings a pair that names it, and every third one a message that is none.
+    pub paired: bool,
     pub checkpoint_epochs: u64,
     pub on_error: OnError,
     pub fault: Fault,
@@ -118,6 +120,7 @@ impl Rig {
             passes: 1,
             ordered: true,
             owned: false,
+            paired: false,
             checkpoint_epochs: 3,
             on_error: OnError::Divert,
             fault: Fault::None,
@@ -206,7 +209,7 @@ impl Rig {
             reports.lock().unwrap().push(report.clone());
         };
         Ok(Worker {
-            source: Box::new(Slow { inner: source, worker: index, fault: self.fault }),
+            source: Box::new(Slow { inner: source, worker: index, fault: self.fault, paired: self.paired, epoch: 0 }),
             featurize: if self.owned { Box::new(Owned(featurize)) } else { featurize },
             replica: Box::new(replica),
             sinks,
@@ -256,6 +259,9 @@ struct Slow {
     inner: MemorySource,
     worker: usize,
     fault: Fault,
+    paired: bool,
+    /// The epoch last read.
+    epoch: u64,
 }
 
 impl Source for Slow {
@@ -267,7 +273,28 @@ impl Source for Slow {
         if self.fault == Fault::Read(self.worker, epoch) {
             return Err(broken("reading"));
         }
+        self.epoch = epoch;
         self.inner.read(epoch)
+    }
+
+    fn pairs(&mut self) -> PairBatch {
+        let mut batch = PairBatch::default();
+        if self.paired && self.worker == 0 {
+            let end = |offset| Coordinates { source: "memory".into(), partition: 0, offset };
+            batch.pairs.push(([end(self.epoch as i64), end(100)], true));
+            if self.epoch.is_multiple_of(3) {
+                batch.rejected.push(DeadLetter {
+                    coordinates: Coordinates { source: "pairs".into(), partition: 0, offset: self.epoch as i64 },
+                    key: "".into(),
+                    event_time: None,
+                    reason: "unknown_link",
+                    detail: "as it is told to".to_owned(),
+                    record: "{}".to_owned(),
+                    origin: None,
+                });
+            }
+        }
+        batch
     }
 
     fn total_rows(&self) -> Option<u64> {

@@ -53,6 +53,24 @@ fn a_full_store_lets_the_oldest_kept_pair_go() {
 }
 
 #[test]
+fn the_last_word_on_two_rows_counts() {
+    let mut store = store(3, 2);
+    store.ascend(&[0, 1], &[0.2, 0.2]);
+    // The same once more, from the other end: nothing new.
+    store.say(end(100), end(0), Link::Must);
+    assert_eq!((store.len(), store.pairs()[0].multiplier, store.pairs()[0].violation), (2, 1.8, 0.8));
+    store.say(end(100), end(0), Link::Cannot);
+    let pair = &store.pairs()[0];
+    assert_eq!((store.len(), pair.link, pair.multiplier, pair.violation), (2, Link::Cannot, 1.0, 1.0));
+    store.say(end(0), end(101), Link::Must);
+    // The oldest goes, and it can be said again afterwards.
+    store.say(end(5), end(6), Link::Must);
+    assert_eq!(firsts(&store), [5, 1, 0]);
+    store.say(end(0), end(100), Link::Must);
+    assert_eq!(firsts(&store), [5, 0, 0]);
+}
+
+#[test]
 fn a_draw_names_each_pair_once_and_an_empty_store_draws_nothing() {
     let mut rng = stream(1, "draw", 0);
     let mut places = store(20, 9).draw(50, &mut rng);
