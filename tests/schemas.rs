@@ -11,6 +11,7 @@ use arrow_select::concat::concat_batches;
 use evenkeel::connector::format::{
     ASSIGNMENT_RECORD, DRIFT_RECORD, Format, FormatOptions, Message, avro_schema, decoder, encoder, json_schema,
 };
+use evenkeel::connector::kafka::pair_json_schema;
 use evenkeel::connector::{
     Column, assignment_columns, assignment_schema, dead_letter_columns, describe, drift_columns, drift_schema,
 };
@@ -69,6 +70,11 @@ fn message(stem: &str, record: &str, schema: &Schema) {
 fn the_message_schemas_of_the_output_equal_the_code() {
     message("assignments", ASSIGNMENT_RECORD, &assignment_schema(&[]).unwrap());
     message("drift", DRIFT_RECORD, &drift_schema());
+}
+
+#[test]
+fn the_message_schema_of_pairs_equals_the_code() {
+    equals("pairs.schema.json", &pair_json_schema().unwrap());
 }
 
 /// The sample stream of the quickstart.

@@ -44,6 +44,9 @@ pub struct Header {
     /// See [`Checkpoint::position`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// See [`Checkpoint::pairs`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<Position>,
     /// Version of the program that wrote it.
     pub program: String,
     /// See [`Checkpoint::digest`].
@@ -109,6 +112,7 @@ pub(super) fn write(checkpoint: &Checkpoint, output: &mut impl Write) -> io::Res
         finished: checkpoint.finished,
         created_unix_s: checkpoint.created_unix_s,
         position: checkpoint.position.clone(),
+        pairs: checkpoint.pairs.clone(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         digest: checkpoint.digest.clone(),
         sections: states
@@ -273,6 +277,7 @@ impl<'a, R: Read> Reader<'a, R> {
             finished: header.finished,
             created_unix_s: header.created_unix_s,
             position: header.position,
+            pairs: header.pairs,
             replica,
             locals,
         })

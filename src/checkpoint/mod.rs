@@ -56,6 +56,8 @@ pub struct Checkpoint {
     pub created_unix_s: u64,
     /// How far an input without an end has been read; `None` for files.
     pub position: Option<Position>,
+    /// How far a topic of pairs has been read; `None` without one.
+    pub pairs: Option<Position>,
     /// The replicated state, the same on every worker.
     pub replica: Vec<u8>,
     /// Each worker's own state, by worker.

@@ -11,7 +11,7 @@ use super::bar::Bar;
 use super::summary;
 use crate::config::{self, Plan, Source};
 use crate::connector::format::FORMAT_REASONS;
-use crate::connector::kafka::KafkaEvent;
+use crate::connector::kafka::{KafkaEvent, PAIR_REASONS};
 use crate::data::REASONS;
 use crate::error::Error;
 use crate::flow::Control;
@@ -158,6 +158,9 @@ fn serve(plan: &Plan) -> Result<Served, Error> {
     let mut reasons = REASONS.to_vec();
     if matches!(plan.source(), Source::Kafka(_)) {
         reasons.extend(FORMAT_REASONS);
+    }
+    if plan.supervision().is_some_and(|supervision| supervision.pairs_topic.is_some()) {
+        reasons.extend(PAIR_REASONS);
     }
     let labels = Labels {
         pipeline: plan.name(),

@@ -30,12 +30,11 @@ pub enum Rule {
         /// What is wrong and what to do.
         problem: String,
     },
-    /// Pairs from nowhere, or from two places.
-    #[error("[supervision] has {0} of `label_fraction` and `pairs`: give one of them, or leave the table out")]
+    /// Pairs from nowhere, or from several places.
+    #[error(
+        "[supervision] has {0} of `label_fraction`, `pairs` and `pairs_topic`: give one of them, or leave the table out"
+    )]
     SupervisionSource(usize),
-    /// Pairs from a topic.
-    #[error("`supervision.pairs_topic`: this version reads pairs from a label column or a file only")]
-    PairsTopic,
     /// Labels from nowhere.
     #[error("`supervision.label_fraction` looks at labels: set `features.label`")]
     SupervisionWithoutLabel,
@@ -430,13 +429,11 @@ fn check_learning(learning: &LearningParameters, clusters: usize, broken: &mut V
 }
 
 fn check_supervision(supervision: &SupervisionParameters, labelled: bool, broken: &mut Vec<Rule>) {
-    if supervision.pairs_topic.is_some() {
-        broken.push(Rule::PairsTopic);
-    } else {
-        let sources = usize::from(supervision.label_fraction.is_some()) + usize::from(supervision.pairs.is_some());
-        if sources != 1 {
-            broken.push(Rule::SupervisionSource(sources));
-        }
+    let SupervisionParameters { label_fraction, pairs, pairs_topic, .. } = supervision;
+    let sources = [label_fraction.is_some(), pairs.is_some(), pairs_topic.is_some()];
+    let sources = sources.into_iter().filter(|given| *given).count();
+    if sources != 1 {
+        broken.push(Rule::SupervisionSource(sources));
     }
     if supervision.label_fraction.is_some() && !labelled {
         broken.push(Rule::SupervisionWithoutLabel);

@@ -2,11 +2,15 @@
 
 use super::Config;
 use super::check::{Rule, at_least_one};
-use crate::connector::kafka::{Delivery, KafkaProperties, KafkaSinkParameters, KafkaSourceParameters, check_topic};
+use crate::connector::format::Format;
+use crate::connector::kafka::{
+    Delivery, KafkaProperties, KafkaSinkParameters, KafkaSourceParameters, check_topic, covers_topic,
+};
 
 /// Checks both ends and what they ask of the rest.
 pub(super) fn check(config: &Config, broken: &mut Vec<Rule>) {
     let mut fault = |key: &str, problem: String| broken.push(Rule::Kafka { key: key.to_owned(), problem });
+    check_pairs(config, &mut fault);
     match (&config.source.kafka, &config.sink.kafka) {
         (None, None) => {}
         (None, Some(_)) => fault(
@@ -22,9 +26,6 @@ pub(super) fn check(config: &Config, broken: &mut Vec<Rule>) {
                 let passes = config.learning.passes;
                 fault("learning.passes", format!("is {passes}: a topic has no end and is read once, set it to 1"));
             }
-            if config.supervision.as_ref().is_some_and(|supervision| supervision.pairs.is_some()) {
-                fault("supervision.pairs", "lists rows of files: with [source.kafka] use `label_fraction`".to_owned());
-            }
             check_transactions(source, sink.as_ref(), config, &mut fault);
             at_least_one("source.kafka.batch_rows", source.batch_rows as u64, broken);
             at_least_one("source.kafka.buffer_rows", source.buffer_rows as u64, broken);
@@ -32,6 +33,39 @@ pub(super) fn check(config: &Config, broken: &mut Vec<Rule>) {
             at_least_one("source.kafka.max_message_mb", source.max_message_mb as u64, broken);
         }
     }
+}
+
+/// Pairs name rows of the input: those of files in a file, those of topics in a topic.
+fn check_pairs(config: &Config, fault: &mut impl FnMut(&str, String)) {
+    let Some(supervision) = &config.supervision else { return };
+    let Some(source) = &config.source.kafka else {
+        if supervision.pairs_topic.is_some() {
+            let problem = "names rows of topics: add [source.kafka], or list rows of files with `pairs`";
+            fault("supervision.pairs_topic", problem.to_owned());
+        }
+        return;
+    };
+    if supervision.pairs.is_some() {
+        let problem = "lists rows of files: with [source.kafka] use `pairs_topic` or `label_fraction`";
+        fault("supervision.pairs", problem.to_owned());
+    }
+    let Some(topic) = &supervision.pairs_topic else { return };
+    let sink = config.sink.kafka.as_ref();
+    let written =
+        [source.dead_letter_topic.as_ref(), sink.map(|sink| &sink.topic), sink.and_then(|s| s.drift_topic.as_ref())];
+    let problem = if let Err(problem) = check_topic(topic, false) {
+        problem
+    } else if covers_topic(&source.topic, topic) {
+        "is a topic of the input: pairs need one of their own that `source.kafka.topic` does not mean".to_owned()
+    } else if written.contains(&Some(topic)) {
+        "is a topic that this pipeline writes: pairs need one of their own".to_owned()
+    } else if source.format == Format::ArrowIpc {
+        "rows of one Arrow IPC message share an offset and cannot be named one by one: read rows as json or avro"
+            .to_owned()
+    } else {
+        return;
+    };
+    fault("supervision.pairs_topic", problem);
 }
 
 fn check_properties(table: &str, properties: &KafkaProperties, fault: &mut impl FnMut(&str, String)) {
@@ -172,6 +206,43 @@ format = \"json\"
             assert!(text.contains(key) && text.contains(part) && text.lines().count() == 1, "{set}: {text}");
         }
         checked(&["checkpoint.keep=1", "source.kafka.delivery=at-least-once"]).unwrap();
+    }
+
+    #[test]
+    fn pairs_have_a_topic_of_their_own_and_name_rows_that_have_an_offset_each() {
+        let taught = |sets: &[&str]| {
+            let rows =
+                ["model.objective=balanced", "source.kafka.format=json", "source.kafka.dead_letter_topic=har.dead"];
+            checked(&[&rows, sets].concat())
+        };
+        let plan = taught(&["supervision.pairs_topic=har.pairs"]).unwrap();
+        assert_eq!(plan.supervision().unwrap().pairs_topic.as_deref(), Some("har.pairs"));
+        taught(&["supervision.pairs_topic=har.pairs", "source.kafka.topic=^har\\.f.*"]).unwrap();
+        for (sets, key, part) in [
+            (&["supervision.pairs_topic=^har"][..], "supervision.pairs_topic", "name one topic"),
+            (&["supervision.pairs_topic=har.features"], "supervision.pairs_topic", "a topic of the input"),
+            (
+                &["supervision.pairs_topic=har.pairs", "source.kafka.topic=^har\\."],
+                "supervision.pairs_topic",
+                "a topic of the input",
+            ),
+            (&["supervision.pairs_topic=har.dead"], "supervision.pairs_topic", "this pipeline writes"),
+            (&["supervision.pairs_topic=har.assignments"], "supervision.pairs_topic", "this pipeline writes"),
+            (
+                &["supervision.pairs_topic=har.pairs", "source.kafka.format=arrow-ipc"],
+                "supervision.pairs_topic",
+                "share an offset",
+            ),
+            (&["supervision.pairs=pairs.parquet"], "supervision.pairs", "use `pairs_topic`"),
+            (
+                &["supervision.pairs_topic=har.pairs", "supervision.label_fraction=0.1", "features.label=y"],
+                "[supervision]",
+                "give one of them",
+            ),
+        ] {
+            let text = taught(sets).unwrap_err().to_string();
+            assert!(text.contains(key) && text.contains(part) && text.lines().count() == 1, "{sets:?}: {text}");
+        }
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub struct SupervisionParameters {
     /// input files, `first_source` and `second_source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PathBuf>,
-    /// Not in this version.
+    /// A topic of pairs, beside [source.kafka]: JSON objects of `first_offset`, `second_offset`, `link` ("must" or "cannot"), and,
+    /// where the input is several partitions or topics, `first_partition`, `second_partition`, `first_source`, `second_source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairs_topic: Option<String>,
     /// A label that means none, such as "-1".
@@ -37,7 +38,7 @@ pub struct SupervisionParameters {
     pub ascent: f64,
     /// Multipliers stay below this; they start at 1.
     pub multiplier_cap: f64,
-    /// Pairs that are remembered.
+    /// Pairs that are remembered; as many more may wait for a row that is still to come.
     #[schemars(range(min = 1))]
     pub pairs_kept: usize,
 }

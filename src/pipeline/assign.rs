@@ -56,7 +56,7 @@ pub fn assign(
     let progress = Arc::clone(progress);
     let feed = match &ends.inlet {
         Inlet::Files(catalog) => Feed::Files(Arc::clone(catalog)),
-        Inlet::Topics(parameters) => Feed::Topics(brokers::label(&plan, parameters, rows)?),
+        Inlet::Topics(parameters) => Feed::Topics(Box::new(brokers::label(&plan, parameters, rows)?)),
     };
     let (pace, epochs_per_pass, rows_per_pass) = match (&ends.inlet, plan.features().window()) {
         (Inlet::Topics(_), _) => (Pace::Ordered { rows }, Some(u64::MAX), 0),

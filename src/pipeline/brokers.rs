@@ -9,7 +9,7 @@ use crate::checkpoint::{self, Checkpoint, Committed, Digest, Refusal, Restart, S
 use crate::config::Plan;
 use crate::connector::kafka::{
     Delivery, GroupOffsets, KafkaInput, KafkaObserver, KafkaOffsets, KafkaPace, KafkaProperties, KafkaSourceParameters,
-    Outbox,
+    Outbox, PairTopic,
 };
 use crate::data::{Place, Position};
 use crate::error::Error;
@@ -17,6 +17,8 @@ use crate::error::Error;
 /// A run with topics that knows where it goes on.
 pub(super) struct Started {
     pub(super) input: KafkaInput,
+    /// Pairs of its rows, if they come from a topic.
+    pub(super) pairs: Option<PairTopic>,
     pub(super) offsets: Arc<KafkaOffsets>,
     pub(super) outbox: Option<Arc<Outbox>>,
     pub(super) resume: Option<Checkpoint>,
@@ -27,7 +29,7 @@ pub(super) struct Started {
 impl Started {
     pub(super) fn brokers(&self) -> Brokers {
         let (offsets, outbox) = (Arc::clone(&self.offsets), self.outbox.clone());
-        Brokers { input: self.input.clone(), offsets, outbox }
+        Brokers { input: self.input.clone(), pairs: self.pairs.clone(), offsets, outbox }
     }
 }
 
@@ -49,6 +51,10 @@ pub(super) fn start(
     resume: impl FnOnce() -> Result<Option<Checkpoint>, Error>,
 ) -> Result<Started, Error> {
     let offsets = Arc::new(KafkaOffsets::connect(source, source.group(plan.name()), observer)?);
+    let pairs_topic = plan.supervision().and_then(|supervision| supervision.pairs_topic.as_deref());
+    if let Some(topic) = pairs_topic {
+        offsets.require(topic, "supervision.pairs_topic")?;
+    }
     let writes = plan.kafka_sink().is_some() || source.dead_letter_topic.is_some();
     let transactional = writes && source.delivery == Delivery::ExactlyOnce;
     if transactional && !fresh {
@@ -87,12 +93,21 @@ pub(super) fn start(
         epoch: resume.as_ref().map_or(0, |checkpoint| checkpoint.epoch),
         position,
     };
-    let first_row = pace.position.sequence;
+    let (first_row, epoch, run) = (pace.position.sequence, pace.epoch, pace.position.run.clone());
     if let Some(outbox) = &outbox {
         outbox.expect(pace.peers, pace.epoch);
     }
     let input = KafkaInput::new(source, source.group(plan.name()), pace, observer)?;
-    Ok(Started { input, offsets, outbox, resume, first_row })
+    let pairs = match pairs_topic {
+        None => None,
+        Some(topic) => {
+            let saved = resume.as_ref().and_then(|checkpoint| checkpoint.pairs.clone());
+            let from = saved.unwrap_or_else(|| Position { run, ..Position::default() });
+            let rows = (&input, offsets.partitions()?.len() == 1);
+            Some(PairTopic::new(source, topic, source.group(plan.name()), (epoch, from), rows, observer)?)
+        }
+    };
+    Ok(Started { input, pairs, offsets, outbox, resume, first_row })
 }
 
 /// An input for a frozen model: of a group of its own, so that the run's is left alone. It goes on where the last one of that
@@ -104,7 +119,7 @@ pub(super) fn label(plan: &Plan, source: &KafkaSourceParameters, rows: usize) ->
     let position = offsets.begin(&run_name(), &offsets.committed()?)?;
     let pace = KafkaPace { epoch_rows: rows, peers: plan.workers(), epoch: 0, position };
     let input = KafkaInput::new(source, &group, pace, &observer)?;
-    Ok(Started { input, offsets, outbox: None, resume: None, first_row: 0 })
+    Ok(Started { input, pairs: None, offsets, outbox: None, resume: None, first_row: 0 })
 }
 
 /// The beginning of a run that has committed it: partitions without an offset have come since and are read as a whole.

@@ -9,7 +9,7 @@ use crate::flow::FlowError;
 /// Where the rows of a job come from.
 pub(super) enum Feed {
     Files(Arc<ParquetCatalog>),
-    Topics(Started),
+    Topics(Box<Started>),
 }
 
 impl Feed {
@@ -17,7 +17,14 @@ impl Feed {
     pub(super) fn source(&self, columns: &[String], share: Share, pace: Pace) -> Result<Box<dyn Source>, FlowError> {
         Ok(match self {
             Self::Files(catalog) => Box::new(ParquetSource::open(Arc::clone(catalog), columns.to_vec(), share, pace)?),
-            Self::Topics(started) => Box::new(started.input.open(share.index, columns)?),
+            Self::Topics(started) => {
+                let source = started.input.open(share.index, columns)?;
+                // Pairs are taken by one worker and travel to all with its rows.
+                match started.pairs.as_ref().filter(|_| share.index == 0) {
+                    Some(pairs) => Box::new(source.with_pairs(pairs.open()?)),
+                    None => Box::new(source),
+                }
+            }
         })
     }
 

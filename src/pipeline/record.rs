@@ -5,14 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::progress::Progress;
 use crate::checkpoint::{Checkpoint, Digest, Local, Store};
-use crate::connector::kafka::{KafkaInput, KafkaOffsets, Outbox};
+use crate::connector::kafka::{KafkaInput, KafkaOffsets, Outbox, PairTopic};
 use crate::flow::{FlowError, Record};
-use crate::replica::Status;
+use crate::replica::{PairCounts, Status};
 use crate::telemetry::failpoint;
 
 /// What a checkpoint ends beside the file: what was sent to topics, and the offsets of the input.
 pub(super) struct Brokers {
     pub(super) input: KafkaInput,
+    pub(super) pairs: Option<PairTopic>,
     pub(super) offsets: Arc<KafkaOffsets>,
     pub(super) outbox: Option<Arc<Outbox>>,
 }
@@ -26,6 +27,8 @@ pub(super) struct Files {
     pub(super) epochs_per_pass: u64,
     pub(super) progress: Arc<Progress>,
     pub(super) on_kept: Arc<dyn Fn(f64) + Send + Sync>,
+    /// What was last said of pairs.
+    pub(super) paired: PairCounts,
 }
 
 impl Files {
@@ -39,6 +42,16 @@ impl Files {
             epochs_per_pass: u64::MAX,
             progress: Arc::default(),
             on_kept: Arc::new(|_| {}),
+            paired: PairCounts::default(),
+        }
+    }
+
+    /// Says what has become of pairs from a topic, if that is news.
+    fn tell_pairs(&mut self, counts: PairCounts) {
+        if counts != self.paired {
+            let PairCounts { taken, made, waiting, gone, dropped } = counts;
+            tracing::info!(taken, made, waiting, gone, dropped, "pairs");
+            self.paired = counts;
         }
     }
 }
@@ -77,6 +90,7 @@ impl Record for Files {
             workers: locals.len() as u32,
             finished,
             position: position.clone(),
+            pairs: self.brokers.as_ref().and_then(|brokers| Some(brokers.pairs.as_ref()?.position_after(epoch))),
             created_unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             replica,
             locals: locals.to_vec(),
@@ -90,6 +104,9 @@ impl Record for Files {
             }
         }
         self.next_id += 1;
+        if let Some(counts) = status.pairs {
+            self.tell_pairs(counts);
+        }
         self.progress.checkpoint();
         (self.on_kept)(started.elapsed().as_secs_f64());
         Ok(())

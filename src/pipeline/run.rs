@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::flow::{self, Control, FlowError, Schedule, Worker};
 use crate::learner::{Learner, Nursery, Part, Settings};
 use crate::network;
+use crate::replica::PairCounts;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ pub fn run(
         Inlet::Topics(source) => {
             let saved = || resume(&store, &digest);
             let mut started = brokers::start(plan, source, &store, &digest, fresh, &observers.on_kafka, saved)?;
-            (started.resume.take(), Feed::Topics(started))
+            (started.resume.take(), Feed::Topics(Box::new(started)))
         }
     };
     match &resume {
@@ -244,6 +245,7 @@ impl Job {
             epochs_per_pass: self.epochs_per_pass,
             progress: Arc::clone(&self.progress),
             on_kept: Arc::clone(&self.on_kept),
+            paired: PairCounts::default(),
         })
     }
 }

@@ -41,6 +41,8 @@ pub fn settings(plan: &Plan) -> Settings {
 pub(super) fn supervision(plan: &Plan, input: &InputDigest) -> Result<Option<Supervision>, Error> {
     let Some(parameters) = plan.supervision() else { return Ok(None) };
     let teacher = match (&parameters.pairs, parameters.label_fraction) {
+        // Windows of one partition end in another order than that of their offsets.
+        _ if parameters.pairs_topic.is_some() => Teacher::Live { ordered: plan.features().window().is_none() },
         (Some(path), _) => {
             let link = |must| if must { Link::Must } else { Link::Cannot };
             let pairs = read_pairs(path, input)?.into_iter().map(|(ends, must)| ListedPair { ends, link: link(must) });

@@ -15,6 +15,7 @@ fn sample() -> Checkpoint {
         finished: false,
         created_unix_s: 1_800_000_000,
         position: None,
+        pairs: None,
         replica: (0..100).collect(),
         locals: vec![
             Local { featurizer: vec![1; 30], sinks: vec![vec![2; 20], vec![3; 10]] },
@@ -114,6 +115,12 @@ fn states() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..200)
 }
 
+fn position(topic: &str, id: u64, rows: u64, offset: i64) -> Position {
+    let mut position = Position { run: format!("{id:x}"), sequence: rows, ..Position::default() };
+    position.set(topic, 3, Place { offset: offset.unsigned_abs() as i64, row: 2 });
+    position
+}
+
 fn checkpoints() -> impl Strategy<Value = Checkpoint> {
     let local =
         (states(), prop::collection::vec(states(), 0..3)).prop_map(|(featurizer, sinks)| Local { featurizer, sinks });
@@ -131,11 +138,8 @@ fn checkpoints() -> impl Strategy<Value = Checkpoint> {
             finished,
             created_unix_s: rows / 3,
             // A place in a partition, now and then.
-            position: (rows % 2 == 0).then(|| {
-                let mut position = Position { run: format!("{id:x}"), sequence: rows, ..Position::default() };
-                position.set("topic", 3, Place { offset: model_version.unsigned_abs() as i64, row: 2 });
-                position
-            }),
+            position: (rows % 2 == 0).then(|| position("topic", id, rows, model_version)),
+            pairs: (rows % 3 == 0).then(|| position("pairs", id, rows / 2, model_version / 2)),
             replica,
             locals,
         },

@@ -84,7 +84,12 @@ fn supervision_has_one_source_and_values_that_make_sense() {
     assert_eq!(broken(&["supervision.ascent=1.0"]), Rule::SupervisionSource(0));
     let both = ["supervision.label_fraction=0.2", "supervision.pairs=p.parquet"];
     assert_eq!(broken(&both), Rule::SupervisionSource(2));
-    assert_eq!(broken(&["supervision.pairs_topic=pairs"]), Rule::PairsTopic);
+    let all = ["supervision.label_fraction=0.2", "supervision.pairs=p.parquet", "supervision.pairs_topic=pairs"];
+    let rules = checked(&[&["model.objective=balanced", "features.label=y"], &all[..]].concat()).unwrap_err();
+    assert!(rules.contains(&Rule::SupervisionSource(3)), "{rules:?}");
+    let rule = broken(&["supervision.pairs_topic=pairs"]);
+    assert!(matches!(&rule, Rule::Kafka { key, .. } if key == "supervision.pairs_topic"), "{rule:?}");
+    assert!(rule.to_string().contains("add [source.kafka]"), "{rule}");
     assert_eq!(broken(&["supervision.label_fraction=0.2", "features.label="]), Rule::SupervisionWithoutLabel);
     for (key, value) in [("label_fraction", 1.5), ("batch_share", 0.0), ("ascent", -1.0), ("multiplier_cap", 0.5)] {
         let mut sets = vec![format!("supervision.{key}={value}")];

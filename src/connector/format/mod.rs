@@ -27,7 +27,7 @@ mod schema_file;
 pub use codec::{Decoder, Encoder};
 pub use error::FormatError;
 pub use message::{Decoded, Message, Reject};
-pub use open::{avro_decoder, decoder, encoder};
+pub use open::{avro_decoder, decoder, encoder, json_decoder};
 pub use options::{ASSIGNMENT_RECORD, DRIFT_RECORD, Format, FormatOptions, RegistryAddress};
 pub use reasons::FORMAT_REASONS;
 pub use schema_file::{avro_schema, json_schema};

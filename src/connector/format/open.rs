@@ -69,6 +69,11 @@ pub fn decoder(options: &FormatOptions) -> Result<Box<dyn Decoder>, FormatError>
     }
 }
 
+/// A decoder for JSON messages of which the columns are known; those that are larger are rejected unread.
+pub fn json_decoder(topic: &str, columns: SchemaRef, max_value_bytes: usize) -> Box<dyn Decoder> {
+    Box::new(JsonDecoder::new(topic, columns, max_value_bytes))
+}
+
 /// A decoder for Avro messages of which the schema is known: that of the record itself, or with a registry the one that every
 /// writer's is resolved to.
 ///

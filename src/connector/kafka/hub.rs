@@ -111,6 +111,11 @@ impl Hub {
         place
     }
 
+    /// How many partitions are known.
+    pub(super) fn partitions(&self) -> usize {
+        self.lock().queues.len()
+    }
+
     /// Takes in messages, which follow those of the same partition without a gap.
     pub(super) fn publish(&self, mut block: Block) {
         let mut state = self.lock();

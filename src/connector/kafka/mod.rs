@@ -19,6 +19,7 @@ mod letters;
 mod names;
 mod offsets;
 mod outbox;
+mod pairs;
 mod parameters;
 mod properties;
 mod reader;
@@ -29,10 +30,17 @@ mod topics;
 pub use client::{KafkaEvent, KafkaObserver};
 pub use offsets::{GroupOffsets, KafkaOffsets};
 pub use outbox::Outbox;
+pub use pairs::{KafkaPairs, PAIR_REASONS, PairTopic, pair_json_schema};
 pub use parameters::{Delivery, KafkaSinkParameters, KafkaSourceParameters};
 pub use properties::KafkaProperties;
 pub use sink::{KafkaDeadLetters, KafkaSink};
 pub use source::{KafkaInput, KafkaPace, KafkaSource};
+
+/// Whether the `topic` of a pipeline file, a name or a regular expression, means the topic `name` too.
+#[must_use]
+pub fn covers_topic(topic: &str, name: &str) -> bool {
+    topics::Topics::parse(topic).is_ok_and(|topics| topics.covers(name))
+}
 
 /// What is wrong with a topic of a pipeline file, in words.
 ///

@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::KafkaSourceParameters;
 use super::client::{Consumer, KafkaObserver};
 use super::source::consumer;
-use super::topics::{PATIENCE, Topics, ask};
+use super::topics::{INPUT_KEY, PATIENCE, Topics, ask};
 use crate::connector::ConnectorError;
 use crate::data::{Place, Position};
 
@@ -61,8 +61,16 @@ impl KafkaOffsets {
     /// # Errors
     /// If no broker answers or there is no such topic.
     pub fn partitions(&self) -> Result<Vec<(String, i32)>, ConnectorError> {
-        let found = self.topics.partitions(&self.consumer, PATIENCE)?;
+        let found = self.topics.partitions(&self.consumer, PATIENCE, INPUT_KEY)?;
         Ok(found.into_iter().map(|partition| (partition.topic.to_string(), partition.number)).collect())
+    }
+
+    /// Whether another topic is there; `key` of the pipeline file names it.
+    ///
+    /// # Errors
+    /// If no broker answers or there is no such topic.
+    pub fn require(&self, topic: &str, key: &str) -> Result<(), ConnectorError> {
+        Topics::One(topic.to_owned()).partitions(&self.consumer, PATIENCE, key).map(|_| ())
     }
 
     /// What the group has committed for the partitions of the input. Open transactions of the group are waited for.

@@ -35,6 +35,8 @@ pub(super) struct Reader {
     pub(super) consumer: Consumer,
     pub(super) decoder: Box<dyn Decoder>,
     pub(super) topics: Topics,
+    /// The key of the pipeline file that names them.
+    pub(super) key: &'static str,
     pub(super) batch_rows: usize,
     /// How often new partitions are looked for.
     pub(super) refresh: Duration,
@@ -99,7 +101,7 @@ impl Reader {
 
     /// Assigns partitions that have come since: they are read from their beginning.
     fn look_for_partitions(&mut self) -> Result<(), ConnectorError> {
-        let found = match self.topics.partitions(&self.consumer, GLANCE) {
+        let found = match self.topics.partitions(&self.consumer, GLANCE, self.key) {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "cannot look for new partitions");

@@ -10,11 +10,12 @@ use rdkafka::consumer::Consumer as _;
 use super::KafkaSourceParameters;
 use super::client::{Consumer, KafkaObserver, Listener};
 use super::hub::{Hub, Room};
+use super::pairs::KafkaPairs;
 use super::reader::Reader;
-use super::topics::{PATIENCE, Topics, ask};
-use crate::connector::format::decoder;
+use super::topics::{INPUT_KEY, PATIENCE, Topics, ask};
+use crate::connector::format::{Decoder, decoder};
 use crate::connector::{ConnectorError, Polled, Source};
-use crate::data::{DeadLetter, Position};
+use crate::data::{DeadLetter, PairBatch, Position};
 
 /// How often new partitions are looked for, unless `topic.metadata.refresh.interval.ms` says so.
 const REFRESH: Duration = Duration::from_secs(10);
@@ -26,6 +27,7 @@ pub struct KafkaInput {
     parameters: KafkaSourceParameters,
     group: String,
     topics: Topics,
+    key: &'static str,
     peers: usize,
     observer: KafkaObserver,
 }
@@ -62,9 +64,35 @@ impl KafkaInput {
             parameters: parameters.clone(),
             group: group.to_owned(),
             topics,
+            key: INPUT_KEY,
             peers: pace.peers,
             observer: Arc::clone(observer),
         })
+    }
+
+    /// The same, named by another key of the pipeline file.
+    pub(super) fn named_by(self, key: &'static str) -> Self {
+        Self { key, ..self }
+    }
+
+    /// What the pipeline file calls it.
+    pub(super) fn topic(&self) -> &str {
+        &self.parameters.topic
+    }
+
+    /// Its topics.
+    pub(super) fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// Where its rows meet.
+    pub(super) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Larger messages are rejected unread.
+    pub(super) fn max_value_bytes(&self) -> usize {
+        self.parameters.max_message_mb << 20
     }
 
     /// Starts to read `columns` of the partitions of `worker`.
@@ -72,10 +100,17 @@ impl KafkaInput {
     /// # Errors
     /// If no broker answers, there is no such topic, or the format cannot have these columns.
     pub fn open(&self, worker: usize, columns: &[String]) -> Result<KafkaSource, ConnectorError> {
-        let decoder = decoder(&self.parameters.decoding(columns))?;
+        self.open_with(worker, decoder(&self.parameters.decoding(columns))?)
+    }
+
+    /// Starts to read the partitions of `worker` in one's own way.
+    ///
+    /// # Errors
+    /// If no broker answers or there is no such topic.
+    pub(super) fn open_with(&self, worker: usize, decoder: Box<dyn Decoder>) -> Result<KafkaSource, ConnectorError> {
         let consumer = consumer(&self.parameters, &self.group, &self.observer)?;
         let mut next = BTreeMap::new();
-        for partition in self.topics.partitions(&consumer, PATIENCE)? {
+        for partition in self.topics.partitions(&consumer, PATIENCE, self.key)? {
             if partition.worker(self.peers) == worker {
                 let place = self.hub.open(&partition, first_offset(&consumer, &partition.topic, partition.number)?);
                 next.insert(partition, place.offset);
@@ -91,6 +126,7 @@ impl KafkaInput {
             consumer,
             decoder,
             topics: self.topics.clone(),
+            key: self.key,
             batch_rows: self.parameters.batch_rows.max(1),
             refresh,
             next,
@@ -99,8 +135,9 @@ impl KafkaInput {
             .name(format!("kafka reader {worker}"))
             .spawn(move || reader.run())
             .map_err(|error| ConnectorError::Kafka { problem: format!("cannot start a reading thread: {error}") })?;
-        let (letters, sequence) = (Vec::new(), 0);
-        Ok(KafkaSource { hub: Arc::clone(&self.hub), worker, letters, sequence, thread: Some(thread) })
+        let (hub, thread) = (Arc::clone(&self.hub), Some(thread));
+        let (letters, pairs, paired) = (Vec::new(), None, PairBatch::default());
+        Ok(KafkaSource { hub, worker, letters, sequence: 0, pairs, paired, thread })
     }
 
     /// Where the input stands after `epoch`; earlier ones cannot be asked for afterwards.
@@ -156,7 +193,19 @@ pub struct KafkaSource {
     worker: usize,
     letters: Vec<DeadLetter>,
     sequence: u64,
+    pairs: Option<Box<KafkaPairs>>,
+    /// What came with the epoch last read.
+    paired: PairBatch,
     thread: Option<JoinHandle<()>>,
+}
+
+impl KafkaSource {
+    /// The same with pairs beside it.
+    #[must_use]
+    pub fn with_pairs(mut self, pairs: KafkaPairs) -> Self {
+        self.pairs = Some(Box::new(pairs));
+        self
+    }
 }
 
 impl Source for KafkaSource {
@@ -166,6 +215,9 @@ impl Source for KafkaSource {
             Some(part) => {
                 self.letters = part.letters;
                 self.sequence = part.sequence;
+                if let Some(pairs) = &mut self.pairs {
+                    self.paired = pairs.read(epoch)?;
+                }
                 Ok(Polled::Rows(part.records))
             }
         }
@@ -177,6 +229,10 @@ impl Source for KafkaSource {
 
     fn rejected(&mut self) -> Vec<DeadLetter> {
         std::mem::take(&mut self.letters)
+    }
+
+    fn pairs(&mut self) -> PairBatch {
+        std::mem::take(&mut self.paired)
     }
 
     fn consumed(&self) -> Option<u64> {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::metadata::MetadataTopic;
 
 use super::block::Partition;
 use super::client::Consumer;
@@ -13,6 +12,8 @@ use crate::connector::ConnectorError;
 
 /// How long a question to the brokers may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// The key of the pipeline file that names the input.
+pub(super) const INPUT_KEY: &str = "source.kafka.topic";
 /// How long to wait before it is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,23 +47,29 @@ impl Topics {
         built.map(Self::Matching).map_err(|error| format!("\"{text}\" is no regular expression: {error}"))
     }
 
-    fn matches(&self, topic: &MetadataTopic) -> bool {
+    /// Whether a topic of this name is meant.
+    pub(super) fn covers(&self, topic: &str) -> bool {
         match self {
-            Self::One(name) => topic.name() == name,
-            Self::Matching(pattern) => !topic.name().starts_with("__") && pattern.is_match(topic.name().as_bytes()),
+            Self::One(name) => topic == name,
+            Self::Matching(pattern) => !topic.starts_with("__") && pattern.is_match(topic.as_bytes()),
         }
     }
 
-    /// All partitions, in the order of their names and numbers.
+    /// All partitions, in the order of their names and numbers. `key` is that of the pipeline file.
     ///
     /// # Errors
     /// If no broker answers or there is no such topic.
-    pub(super) fn partitions(&self, consumer: &Consumer, patience: Duration) -> Result<Vec<Partition>, ConnectorError> {
+    pub(super) fn partitions(
+        &self,
+        consumer: &Consumer,
+        patience: Duration,
+        key: &str,
+    ) -> Result<Vec<Partition>, ConnectorError> {
         let one = if let Self::One(name) = self { Some(name.as_str()) } else { None };
         let metadata =
             consumer.fetch_metadata(one, patience).map_err(|error| unanswered(consumer, "list topics", &error))?;
         let mut found = Vec::new();
-        for topic in metadata.topics().iter().filter(|topic| self.matches(topic)) {
+        for topic in metadata.topics().iter().filter(|topic| self.covers(topic.name())) {
             let name: Arc<str> = Arc::from(topic.name());
             found.extend(topic.partitions().iter().map(|p| Partition { topic: Arc::clone(&name), number: p.id() }));
         }
@@ -73,8 +80,8 @@ impl Topics {
                 Self::Matching(pattern) => format!("topics {pattern}"),
             };
             let problem =
-                "does not exist on these brokers (or may not be read): create it, or correct `source.kafka.topic`";
-            return Err(ConnectorError::NoInput { path, problem: problem.to_owned() });
+                format!("does not exist on these brokers (or may not be read): create it, or correct `{key}`");
+            return Err(ConnectorError::NoInput { path, problem });
         }
         Ok(found)
     }
