@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
+use arrow_array::{Array, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use proptest::prelude::*;
 
@@ -130,6 +130,32 @@ fn what_is_no_column_is_passed_over_and_what_is_missing_is_null() {
     let column = |i: usize| decoded.batch.column(i).as_primitive::<Float32Type>().clone();
     assert!(column(0).is_null(0) && column(0).value(1).is_nan());
     assert!(column(1).value(0) == 2.0 && column(1).is_null(1));
+}
+
+#[test]
+fn rows_that_are_not_plain_keep_their_place() {
+    let columns = Schema::new(vec![Field::new("n", DataType::Int32, true), Field::new("t", DataType::Utf8, false)]);
+    let columns = Arc::new(columns);
+    let row = |n: usize| match n % 3 {
+        0 => format!(r#"{{"n":{n},"t":"row {n}"}}"#),
+        1 => format!(r#"{{"n":"{n}","t":"row {n}"}}"#),
+        _ => format!(r#"{{"t":"{n}","n":{n}.0,"t":"row {n}"}}"#),
+    };
+    let mut payloads: Vec<String> = (0..20).map(row).collect();
+    payloads[8].push('}');
+    let decoded = decode(&mut JsonDecoder::new("pumps", Arc::clone(&columns), MOST_BYTES), &payloads);
+    assert_eq!(decoded.rejects.iter().map(|reject| reject.message).collect::<Vec<_>>(), [8]);
+    let wanted: Vec<usize> = (0..20).filter(|n| *n != 8).collect();
+    assert_eq!(decoded.origins, wanted);
+    let numbers = Int32Array::from_iter_values(wanted.iter().map(|n| *n as i32));
+    let texts = StringArray::from_iter_values(wanted.iter().map(|n| format!("row {n}")));
+    let whole = RecordBatch::try_new(columns, vec![Arc::new(numbers), Arc::new(texts)]).unwrap();
+    assert_eq!(decoded.batch, whole);
+    payloads.remove(8);
+    let decoder = &mut JsonDecoder::new("pumps", whole.schema(), MOST_BYTES);
+    assert_eq!(decode(decoder, &payloads).batch, whole);
+    // Only such rows.
+    assert_eq!(decode(decoder, &payloads[1..3]).batch, whole.slice(1, 2));
 }
 
 #[test]
