@@ -53,7 +53,7 @@ impl Reader {
     }
 
     fn read(&mut self) -> Result<(), ConnectorError> {
-        self.assign()?;
+        self.assign(&self.next.keys().cloned().collect::<Vec<_>>())?;
         let mut looked = Instant::now();
         while !self.hub.closed() {
             if looked.elapsed() >= self.refresh {
@@ -74,19 +74,23 @@ impl Reader {
         Ok(())
     }
 
-    fn list(&self) -> Result<TopicPartitionList, ConnectorError> {
-        let mut list = TopicPartitionList::with_capacity(self.next.len());
-        for (partition, next) in &self.next {
-            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*next))
+    fn list<'a>(&self, partitions: impl Iterator<Item = &'a Partition>) -> Result<TopicPartitionList, ConnectorError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            let next = self.next.get(partition).copied().unwrap_or_default();
+            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(next))
                 .map_err(|error| ConnectorError::Kafka { problem: format!("cannot assign offset {next}: {error}") })?;
         }
         Ok(list)
     }
 
-    fn assign(&self) -> Result<(), ConnectorError> {
+    /// Begins to read partitions, beside those that are read already. None is ever assigned twice: librdkafka stops a partition and
+    /// starts it anew on a thread of its own, and what crosses that is lost or ends the process
+    /// (<https://github.com/confluentinc/librdkafka/issues/5573>).
+    fn assign(&self, partitions: &[Partition]) -> Result<(), ConnectorError> {
         let fault = |error| ConnectorError::Kafka { problem: format!("cannot assign partitions: {error}") };
-        self.consumer.assign(&self.list()?).map_err(fault)?;
-        self.next.keys().for_each(|partition| self.tell_lag(partition));
+        self.consumer.incremental_assign(&self.list(partitions.iter())?).map_err(fault)?;
+        partitions.iter().for_each(|partition| self.tell_lag(partition));
         Ok(())
     }
 
@@ -108,7 +112,7 @@ impl Reader {
                 return Ok(());
             }
         };
-        let mut more = false;
+        let mut more = Vec::new();
         for partition in found.into_iter().filter(|partition| partition.worker(self.peers) == self.worker) {
             if self.next.contains_key(&partition) {
                 continue;
@@ -123,19 +127,17 @@ impl Reader {
             };
             tracing::info!(topic = &*partition.topic, partition = partition.number, offset = low, "new partition");
             let place = self.hub.open(&partition, low);
-            self.next.insert(partition, place.offset);
-            more = true;
+            self.next.insert(partition.clone(), place.offset);
+            more.push(partition);
         }
-        if more { self.assign() } else { Ok(()) }
+        if more.is_empty() { Ok(()) } else { self.assign(&more) }
     }
 
     /// Stops fetching until there is room again; what the brokers have to say is still heard.
     fn pause(&mut self) -> Result<(), ConnectorError> {
         let fault = |error| ConnectorError::Kafka { problem: format!("cannot pause or resume: {error}") };
-        {
-            let list = self.list()?;
-            self.consumer.pause(&list).map_err(fault)?;
-        }
+        let list = self.list(self.next.keys())?;
+        self.consumer.pause(&list).map_err(fault)?;
         let held = self.hub.held(self.worker);
         tracing::debug!(
             worker = self.worker,
@@ -143,21 +145,14 @@ impl Reader {
             bytes = held.bytes,
             "paused: rows wait for the workers"
         );
+        // librdkafka gives no message of a paused partition: what it has fetched it fetches again, after the last one it gave.
         while !self.hub.closed() && !self.hub.room(self.worker, Duration::ZERO) {
-            match self.consumer.poll(POLL) {
-                // What was on its way when it was paused comes again.
-                None => {}
-                Some(Ok(_)) => {}
-                Some(Err(error)) => event(error, &self.hub)?,
-            }
+            self.batch()?;
         }
-        let list = self.list()?;
-        // Assigning anew forgets what was polled meanwhile. In this order: librdkafka starts what it was assigned on a thread of its
-        // own, and a resume that crosses that start can outdate all that is fetched after it.
-        self.consumer.resume(&list).map_err(fault)?;
-        self.consumer.assign(&list).map_err(fault)?;
-        self.next.keys().for_each(|partition| self.tell_lag(partition));
-        Ok(())
+        if self.hub.closed() {
+            return Ok(());
+        }
+        self.consumer.resume(&list).map_err(fault)
     }
 
     /// Reads what is there, up to a batch, decodes it and hands it over.
@@ -172,12 +167,12 @@ impl Reader {
                 Some(Ok(message)) => {
                     count += 1;
                     bytes += message.payload_len() + message.key_len();
-                    let known = self
-                        .next
-                        .keys()
-                        .find(|known| known.number == message.partition() && *known.topic == *message.topic());
-                    let Some(partition) = known else { continue };
-                    polled.entry(partition.clone()).or_default().push(message);
+                    let is_of =
+                        |known: &Partition| known.number == message.partition() && *known.topic == *message.topic();
+                    let Some((partition, next)) = self.next.iter().find(|(known, _)| is_of(known)) else { continue };
+                    if message.offset() >= *next {
+                        polled.entry(partition.clone()).or_default().push(message);
+                    }
                 }
                 Some(Err(KafkaError::PartitionEOF(number))) => ends.push(number),
                 Some(Err(error)) => event(error, &self.hub)?,
