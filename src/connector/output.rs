@@ -46,8 +46,8 @@ fn identity() -> [Column; 3] {
         required(
             "offset",
             DataType::Int64,
-            "row number in the file or Kafka offset; with windows that of the last reading. \
-             source, partition and offset together identify a row",
+            "row number in the file or Kafka offset; with windows that of the last reading. source, partition and offset \
+             together identify a row, but for the rows of one Arrow IPC message, which share its offset",
         ),
     ]
 }
