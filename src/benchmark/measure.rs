@@ -85,7 +85,7 @@ fn baseline(line: &Line, data: &Data, settings: &Settings) -> Score {
         .iter()
         .map(|Arrival { row, .. }| {
             let next = numbers.len() as u32;
-            (*numbers.entry(&row.key).or_insert(next), row.features.as_slice())
+            (*numbers.entry(&row.key).or_insert(next), &row.features[..])
         })
         .collect();
     let width = keyed.first().map_or(0, |(_, row)| row.len());

@@ -58,18 +58,26 @@ impl VectorFeaturizer {
         for row in records.indices() {
             // The key first, so that a row with another fault is still reported under its key.
             let mut time = None;
-            let mut values = Vec::with_capacity(self.state.widths.iter().flatten().sum());
-            let usable = identity.key(row, &mut key_text).and_then(|()| {
+            let State { widths, imputer, .. } = &mut self.state;
+            let values = identity.key(row, &mut key_text).and_then(|()| {
                 time = identity.time(row)?;
                 identity.series(row, &mut series_text)?;
-                columns.read(row, &mut self.state.widths, strict, &mut values)
+                if strict {
+                    return columns.whole(row, widths);
+                }
+                let mut values = Vec::with_capacity(widths.iter().flatten().sum());
+                columns.read(row, widths, false, &mut values)?;
+                imputer.fill(&mut values);
+                Ok(values.into())
             });
-            if let Err(flaw) = usable {
-                let time = time.or_else(|| identity.time(row).ok().flatten());
-                out.rejected.push(flaw.dead_letter(records, row, &key_text, time));
-                continue;
-            }
-            self.state.imputer.fill(&mut values);
+            let values = match values {
+                Ok(values) => values,
+                Err(flaw) => {
+                    let time = time.or_else(|| identity.time(row).ok().flatten());
+                    out.rejected.push(flaw.dead_letter(records, row, &key_text, time));
+                    continue;
+                }
+            };
             share(&mut self.texts, &key_text, &mut key);
             share(&mut self.texts, &series_text, &mut series);
             taken.push(row as u32);

@@ -97,7 +97,8 @@ mod tests {
     fn item(key: u32, features: [f32; 2]) -> Item {
         let coordinates = Coordinates { source: "s".into(), partition: 0, offset: 0 };
         let (name, series) = (key.to_string().into(), "".into());
-        let row = Row { coordinates, sequence: 0, key: name, series, event_time: None, features: features.to_vec() };
+        let row =
+            Row { coordinates, sequence: 0, key: name, series, event_time: None, features: features.to_vec().into() };
         (Arc::new(row), key)
     }
 

@@ -84,7 +84,7 @@ impl Learner {
         }
         let held = std::mem::take(&mut self.held);
         let items: Vec<Item> = held.iter().map(|arrival| self.item(arrival)).collect();
-        let rows: Vec<(u32, &[f32])> = items.iter().map(|(row, key)| (*key, row.features.as_slice())).collect();
+        let rows: Vec<(u32, &[f32])> = items.iter().map(|(row, key)| (*key, &row.features[..])).collect();
         let scaler = Scaler::new(self.settings.scale.clone(), &rows);
         let width = scaler.width();
         let bench = Workbench {
@@ -259,7 +259,7 @@ impl Learner {
     pub(super) fn finish_update(&mut self, chunk: Vec<Sample>) -> Result<(), ReplicaError> {
         let seed = self.settings.seed;
         let Some(online) = &mut self.online else { return Ok(()) };
-        let rows: Vec<(u32, &[f32])> = chunk.iter().map(|s| (s.key, s.row.features.as_slice())).collect();
+        let rows: Vec<(u32, &[f32])> = chunk.iter().map(|s| (s.key, &s.row.features[..])).collect();
         online.scaler.absorb(&rows);
         self.seen += chunk.len() as u64;
         let mut rng = stream(seed, "reservoir", self.seen);
@@ -274,7 +274,9 @@ impl Learner {
 
 impl Replica for Learner {
     fn begin(&mut self, arrivals: Vec<Arrival>) {
-        self.phase = Phase::Begin(arrivals);
+        // Rows wait in the reservoir for as long as the stream lasts.
+        let kept = |arrival: Arrival| Arrival { row: arrival.row.kept(), ..arrival };
+        self.phase = Phase::Begin(arrivals.into_iter().map(kept).collect());
     }
 
     fn pair(&mut self, pairs: Vec<RowPair>) {

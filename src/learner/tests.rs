@@ -187,7 +187,7 @@ fn a_first_model_that_broke_down_is_an_error() {
         .into_iter()
         .map(|arrival| {
             let mut row = Row::clone(&arrival.row);
-            row.features.iter_mut().for_each(|value| *value *= 1e30);
+            row.features = row.features.iter().map(|value| value * 1e30).collect();
             Arrival { row: Arc::new(row), ..arrival }
         })
         .collect();
@@ -295,7 +295,7 @@ fn equal_rows_give_finite_assignments() {
     let rows: Vec<Arrival> = arrivals(300)
         .into_iter()
         .map(|arrival| Arrival {
-            row: Arc::new(Row { features: vec![1.0; 6], ..Row::clone(&arrival.row) }),
+            row: Arc::new(Row { features: vec![1.0; 6].into(), ..Row::clone(&arrival.row) }),
             extras: None,
         })
         .collect();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, FixedSizeListArray, OffsetSizeTrait, RecordBatch};
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
 use super::super::error::FeatureError;
@@ -75,11 +75,31 @@ impl<'a> FeatureColumns<'a> {
         for (column, width) in self.columns.iter().zip(widths) {
             let start = out.len();
             column.read(row, width, out)?;
-            if strict && let Some(place) = out[start..].iter().position(|value| !value.is_finite()) {
-                return Err(column.hole(row, place, out[start + place]).flaw());
+            if strict {
+                column.whole(row, &out[start..])?;
             }
         }
         Ok(())
+    }
+
+    /// The features of a row, of which each must be there: where they lie if that is one place, else gathered. `widths` as in
+    /// [`read`](Self::read).
+    ///
+    /// # Errors
+    /// If a list is null or has another length, or a value is null or not finite.
+    pub(in crate::data) fn whole(&self, row: usize, widths: &mut [Option<usize>]) -> Result<ScalarBuffer<f32>, Flaw> {
+        if let ([column], [width]) = (self.columns.as_slice(), &mut *widths)
+            && let Some(range) = column.range(row)
+            && column.numbers.all_there()
+        {
+            column.check_width(range.len(), width)?;
+            let values = column.numbers.slice(range);
+            column.whole(row, &values)?;
+            return Ok(values);
+        }
+        let mut values = Vec::with_capacity(widths.iter().flatten().sum());
+        self.read(row, widths, true, &mut values)?;
+        Ok(values.into())
     }
 }
 
@@ -118,15 +138,30 @@ impl<'a> FeatureColumn<'a> {
             out.resize(out.len() + wanted, f32::NAN);
             return Ok(());
         };
-        let wanted = width.unwrap_or(range.len());
-        if range.len() != wanted || wanted == 0 {
+        self.check_width(range.len(), width)?;
+        self.numbers.extend(range, out);
+        Ok(())
+    }
+
+    fn check_width(&self, found: usize, width: &mut Option<usize>) -> Result<(), Flaw> {
+        let wanted = width.unwrap_or(found);
+        if found != wanted || wanted == 0 {
             let wanted = if wanted == 0 { "at least one".to_owned() } else { wanted.to_string() };
-            let detail = format!("column `{name}` has {} values, {wanted} are needed", range.len());
+            let detail = format!("column `{}` has {found} values, {wanted} are needed", self.name);
             return Err(Flaw::new("list_length", detail));
         }
         *width = Some(wanted);
-        self.numbers.extend(range, out);
         Ok(())
+    }
+
+    /// Whether all values of a row are finite.
+    fn whole(&self, row: usize, values: &[f32]) -> Result<(), Flaw> {
+        // Without stopping at the first one, many are looked at together.
+        if values.iter().fold(true, |whole, value| whole & value.is_finite()) {
+            return Ok(());
+        }
+        let hole = values.iter().position(|value| !value.is_finite());
+        hole.map_or(Ok(()), |place| Err(self.hole(row, place, values[place]).flaw()))
     }
 
     fn hole(&self, row: usize, place: usize, value: f32) -> Hole<'a> {

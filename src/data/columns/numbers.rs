@@ -54,6 +54,16 @@ impl Numbers {
         if self.is_null(index) { f32::NAN } else { self.values[index] }
     }
 
+    /// Whether none is null.
+    pub(super) fn all_there(&self) -> bool {
+        self.nulls.is_none()
+    }
+
+    /// Values where they lie, whatever stands for null.
+    pub(super) fn slice(&self, range: Range<usize>) -> ScalarBuffer<f32> {
+        self.values.slice(range.start, range.len())
+    }
+
     /// Appends values, NaN for null.
     pub(super) fn extend(&self, range: Range<usize>, out: &mut Vec<f32>) {
         match &self.nulls {

@@ -154,7 +154,7 @@ impl Cutter {
             key: Arc::clone(key),
             series: Arc::clone(series),
             event_time: last.time,
-            features: self.statistics.extract(cut.values()),
+            features: self.statistics.extract(cut.values()).into(),
         }));
         self.windows.labels.push(majority(cut.labels(), self.label_share));
         self.windows.kept.push(last.kept);

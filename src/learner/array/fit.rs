@@ -160,7 +160,7 @@ impl Fit {
             let next = keys.len() as u32;
             items.push((Arc::clone(row), *keys.entry(Arc::clone(&row.key)).or_insert(next)));
         }
-        let features: Vec<(u32, &[f32])> = items.iter().map(|(row, key)| (*key, row.features.as_slice())).collect();
+        let features: Vec<(u32, &[f32])> = items.iter().map(|(row, key)| (*key, &row.features[..])).collect();
         let scaler = Scaler::new(self.scale.clone(), &features);
         let pool = self.pool(&items, &scaler);
         let settings = self.settings(clusters);

@@ -39,7 +39,7 @@ impl Rows {
                 key: Arc::clone(&empty),
                 series: Arc::clone(&empty),
                 event_time: None,
-                features: features.to_vec(),
+                features: features.to_vec().into(),
             };
             Arrival { row: Arc::new(row), extras: None }
         };

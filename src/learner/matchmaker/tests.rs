@@ -12,7 +12,8 @@ fn arrivals(count: i64) -> Vec<(Arrival, Item)> {
         .map(|i| {
             let coordinates = Coordinates { source: "s".into(), partition: 0, offset: i };
             let (key, series) = ("".into(), "".into());
-            let row = Row { coordinates, sequence: i as u64, key, series, event_time: None, features: vec![i as f32] };
+            let row =
+                Row { coordinates, sequence: i as u64, key, series, event_time: None, features: vec![i as f32].into() };
             let row = Arc::new(row);
             (Arrival { row: Arc::clone(&row), extras: Some((batch.clone(), i as usize)) }, (row, 0))
         })

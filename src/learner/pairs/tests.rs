@@ -5,7 +5,7 @@ use crate::stats::random::stream;
 fn end(number: u64) -> Item {
     let coordinates = Coordinates { source: "s".into(), partition: 0, offset: number as i64 };
     let (key, series) = ("".into(), "".into());
-    let features = vec![number as f32];
+    let features = vec![number as f32].into();
     (Arc::new(Row { coordinates, sequence: number, key, series, event_time: None, features }), 0)
 }
 

@@ -11,7 +11,7 @@ fn row(sequence: u64, time: i64) -> Arc<Row> {
         key: "k".into(),
         series: "".into(),
         event_time: Some(time),
-        features: vec![time as f32],
+        features: vec![time as f32].into(),
     })
 }
 
