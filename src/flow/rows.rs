@@ -46,7 +46,7 @@ fn text<'a>(values: impl Iterator<Item = &'a str>, data_type: &arrow_schema::Dat
         values.for_each(|value| builder.append_value(value));
         return Arc::new(builder.finish());
     }
-    Arc::new(values.collect::<Vec<_>>().into_iter().map(Some).collect::<StringArray>())
+    Arc::new(StringArray::from_iter_values(values))
 }
 
 /// Assigned rows in the columns of `schema`: the promised ones by name, the rest from the rows' pass-through columns.
@@ -60,20 +60,22 @@ pub fn assignments(rows: &[Assigned], schema: &SchemaRef) -> Result<RecordBatch,
         let arrivals = || of(|r| &r.arrival);
         Ok(match field.name().as_str() {
             "source" => text(arrivals().map(|r| &*r.coordinates.source), field.data_type()),
-            "partition" => Arc::new(arrivals().map(|r| r.coordinates.partition).collect::<Int32Array>()) as ArrayRef,
-            "offset" => Arc::new(arrivals().map(|r| r.coordinates.offset).collect::<Int64Array>()),
+            "partition" => {
+                Arc::new(Int32Array::from_iter_values(arrivals().map(|r| r.coordinates.partition))) as ArrayRef
+            }
+            "offset" => Arc::new(Int64Array::from_iter_values(arrivals().map(|r| r.coordinates.offset))),
             "key" => text(arrivals().map(|r| &*r.key), field.data_type()),
             "event_time" => {
                 Arc::new(arrivals().map(|r| r.event_time).collect::<TimestampNanosecondArray>().with_timezone("UTC"))
             }
-            "cluster" => Arc::new(rows.iter().map(|r| r.cluster as i32).collect::<Int32Array>()),
-            "natural_cluster" => Arc::new(rows.iter().map(|r| r.natural_cluster as i32).collect::<Int32Array>()),
-            "balance_cost" => Arc::new(rows.iter().map(|r| r.balance_cost).collect::<Float32Array>()),
-            "warmup" => Arc::new(rows.iter().map(|r| Some(r.warmup)).collect::<BooleanArray>()),
-            "confidence" => Arc::new(rows.iter().map(|r| r.confidence).collect::<Float32Array>()),
-            "distance" => Arc::new(rows.iter().map(|r| r.distance).collect::<Float32Array>()),
-            "outlier" => Arc::new(rows.iter().map(|r| Some(r.outlier)).collect::<BooleanArray>()),
-            "model_version" => Arc::new(rows.iter().map(|r| r.model_version).collect::<Int64Array>()),
+            "cluster" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| r.cluster as i32))),
+            "natural_cluster" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| r.natural_cluster as i32))),
+            "balance_cost" => Arc::new(Float32Array::from_iter_values(rows.iter().map(|r| r.balance_cost))),
+            "warmup" => Arc::new(BooleanArray::from(rows.iter().map(|r| r.warmup).collect::<Vec<_>>())),
+            "confidence" => Arc::new(Float32Array::from_iter_values(rows.iter().map(|r| r.confidence))),
+            "distance" => Arc::new(Float32Array::from_iter_values(rows.iter().map(|r| r.distance))),
+            "outlier" => Arc::new(BooleanArray::from(rows.iter().map(|r| r.outlier).collect::<Vec<_>>())),
+            "model_version" => Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.model_version))),
             name => match &extras {
                 Some(extras) => extras
                     .column_by_name(name)

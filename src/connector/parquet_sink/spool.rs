@@ -88,7 +88,8 @@ impl Spool {
 }
 
 fn frame(batch: &RecordBatch) -> Result<Vec<u8>, arrow_schema::ArrowError> {
-    let mut bytes = vec![0; HEADER];
+    let mut bytes = Vec::with_capacity(HEADER + batch.get_array_memory_size() + 4096);
+    bytes.resize(HEADER, 0);
     let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema())?;
     writer.write(batch)?;
     writer.finish()?;
