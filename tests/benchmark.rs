@@ -147,6 +147,35 @@ fn what_is_on_record_is_not_run_again() {
 }
 
 #[test]
+fn pictures_show_what_the_first_seed_embedded_and_are_drawn_once() {
+    let folder = Folder::new();
+    let data = ["--data", "blocks=blocks.parquet"];
+    folder.done(&data);
+    let runs = || {
+        let said = String::from_utf8(folder.run(&[&data[..], &["--pictures", "drawn"]].concat()).stderr).unwrap();
+        said.split_once("runs=").unwrap().1.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(runs(), "3", "the first seed of every line that is on record, for its picture");
+    let names = ["small-even-blocks-shuffled.svg", "small-even-blocks.svg", "small-k-means-blocks.svg"];
+    let mut found: Vec<_> = std::fs::read_dir(folder.path("drawn")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    found.sort();
+    assert_eq!(found, names);
+    let read = |name: &str| std::fs::read_to_string(folder.path("drawn").join(name)).unwrap();
+    for (name, rows) in names.into_iter().zip([100, 240, 240]) {
+        let image = read(name);
+        assert_eq!(image.matches("h0").count(), rows, "{name}: the reservoir of a stream, or all rows");
+        let classes: Vec<&str> = image.split("class=\"badge\"").skip(1).collect();
+        assert_eq!(classes.len(), 3, "{name}");
+        assert!(image.contains("on blocks: embedded rows coloured by class\""), "{image}");
+    }
+    assert_eq!(runs(), "0");
+    let before = read(names[1]);
+    std::fs::remove_file(folder.path("drawn").join(names[1])).unwrap();
+    assert_eq!(runs(), "1");
+    assert_eq!(read(names[1]), before, "the same seed draws the same picture");
+}
+
+#[test]
 fn the_same_seed_scores_the_same_on_any_number_of_jobs() {
     let (one, two) = (Folder::new(), Folder::new());
     let figures = |mut lines: serde_json::Value| {

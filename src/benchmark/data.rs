@@ -61,8 +61,8 @@ pub(super) struct Data {
     pub arrivals: Vec<Arrival>,
     /// The class of each row, as a number; nothing if it has none.
     pub classes: Vec<Option<u32>>,
-    /// Number of classes.
-    pub class_count: usize,
+    /// What classes are called, by number.
+    pub class_names: Vec<String>,
 }
 
 impl Data {
@@ -88,6 +88,11 @@ impl Data {
             return Err(fault("no row has a label").into());
         }
         let classes = labels.iter().map(|label| label.as_ref().map(|label| numbers[label.as_str()])).collect();
-        Ok(Self { class_count: numbers.len(), classes, arrivals })
+        let known = pipeline::label_names(&plan);
+        let mut class_names = vec![String::new(); numbers.len()];
+        for (label, number) in numbers {
+            class_names[number as usize] = known.get(label).map_or(label, String::as_str).to_owned();
+        }
+        Ok(Self { class_names, classes, arrivals })
     }
 }

@@ -1,5 +1,6 @@
 //! One line, one seed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,12 +8,13 @@ use serde::Serialize;
 
 use super::data::Data;
 use super::order::Order;
+use super::picture::Embedded;
 use super::suite::Line;
 use crate::config::Plan;
-use crate::data::ScaleMethod;
+use crate::data::{Coordinates, ScaleMethod};
 use crate::error::Error;
 use crate::flow::FlowError;
-use crate::learner::{Fit, Frozen, Learner, Nursery, Part, Rows, Scaler, Settings};
+use crate::learner::{Assignment, Fit, Frozen, Learner, Nursery, Part, Portrait, Rows, Scaler, Settings};
 use crate::network;
 use crate::pipeline;
 use crate::replica::{Arrival, Output, Replica, ReplicaError, Step};
@@ -47,8 +49,8 @@ pub struct Score {
     pub seconds: f64,
 }
 
-/// Fits a line anew and scores it on all rows of its data.
-pub(super) fn measure(line: &Line, data: &Data, plan: &Plan, seed: u64) -> Result<Score, Error> {
+/// Fits a line anew and scores it on all rows of its data; also what it made of them.
+pub(super) fn measure(line: &Line, data: &Data, plan: &Plan, seed: u64) -> Result<(Score, Embedded), Error> {
     let settings = Settings { seed, ..pipeline::taught_settings(plan)? };
     match (&line.baseline, line.order) {
         (Some(_), _) => Ok(baseline(line, data, &settings)),
@@ -63,7 +65,7 @@ fn scored(data: &Data, clusters: &[u32], settings: &Settings) -> Score {
     let table: Contingency<u32, u32> = labelled().collect();
     let mut sizes = vec![0; settings.model.clusters];
     labelled().for_each(|(cluster, _)| sizes[cluster as usize] += 1);
-    let mut classes = vec![0; data.class_count];
+    let mut classes = vec![0; data.class_names.len()];
     labelled().for_each(|(_, class)| classes[class as usize] += 1);
     Score {
         rows: clusters.len() as u64,
@@ -78,8 +80,8 @@ fn scored(data: &Data, clusters: &[u32], settings: &Settings) -> Score {
     }
 }
 
-fn baseline(line: &Line, data: &Data, settings: &Settings) -> Score {
-    let mut numbers = std::collections::BTreeMap::new();
+fn baseline(line: &Line, data: &Data, settings: &Settings) -> (Score, Embedded) {
+    let mut numbers = BTreeMap::new();
     let keyed: Vec<(u32, &[f32])> = data
         .arrivals
         .iter()
@@ -97,24 +99,27 @@ fn baseline(line: &Line, data: &Data, settings: &Settings) -> Score {
         keyed.iter().for_each(|(key, row)| scaler.scale(*key, row, &mut rows));
     }
     let start = Instant::now();
-    let Some(baseline) = &line.baseline else { return Score::default() };
+    let Some(baseline) = &line.baseline else { return (Score::default(), Embedded::default()) };
     let clusters = baseline.labels(&rows, width, settings.model.clusters, settings.seed);
     let seconds = start.elapsed().as_secs_f64();
-    Score { seconds, ..scored(data, &clusters, settings) }
+    let score = Score { seconds, ..scored(data, &clusters, settings) };
+    (score, Embedded { classes: data.classes.clone(), embeddings: rows, width })
 }
 
-fn at_once(line: &Line, data: &Data, settings: &Settings) -> Result<Score, Error> {
+fn at_once(line: &Line, data: &Data, settings: &Settings) -> Result<(Score, Embedded), Error> {
     let rows = Rows::from_arrivals(data.arrivals.clone())?;
     let start = Instant::now();
     let fit = Fit::of(settings, line.neighbours.then_some(settings.nearness));
     let model = fit.run_own(&rows, settings.objective(rows.width()))?;
     let seconds = start.elapsed().as_secs_f64();
-    let clusters = model.assign(&rows)?.clusters;
-    Ok(Score { seconds, steps: settings.learning.warmup_steps as u64, ..scored(data, &clusters, settings) })
+    let Assignment { clusters, embeddings, width, .. } = model.assign(&rows)?;
+    let steps = settings.learning.warmup_steps as u64;
+    let score = Score { seconds, steps, ..scored(data, &clusters, settings) };
+    Ok((score, Embedded { classes: data.classes.clone(), embeddings, width }))
 }
 
 /// One pass over the rows as a pipeline with one worker makes it, then all rows through the last model.
-fn streamed(data: &Data, settings: &Settings, order: Order) -> Result<Score, Error> {
+fn streamed(data: &Data, settings: &Settings, order: Order) -> Result<(Score, Embedded), Error> {
     let keys: Vec<&str> = data.arrivals.iter().map(|arrival| &*arrival.row.key).collect();
     let order = order.of(&keys, settings.seed);
     let stream: Vec<Arrival> = order.iter().zip(0..).map(|(row, place)| placed(&data.arrivals[*row], place)).collect();
@@ -145,7 +150,12 @@ fn streamed(data: &Data, settings: &Settings, order: Order) -> Result<Score, Err
         (table.rows() > 0).then(|| table.accuracy())
     };
     let (prequential, second_half) = (accuracy(&said), accuracy(&said[said.len() / 2..]));
-    Ok(Score { prequential, second_half, seconds, steps, ..scored(data, &last, &settings) })
+    let score = Score { prequential, second_half, seconds, steps, ..scored(data, &last, &settings) };
+    let Portrait { coordinates, embeddings, width, .. } = frozen.portrait();
+    let rows = data.arrivals.iter().map(|arrival| &arrival.row.coordinates).zip(&data.classes);
+    let classes: BTreeMap<&Coordinates, Option<u32>> = rows.map(|(row, class)| (row, *class)).collect();
+    let classes = coordinates.iter().map(|row| classes.get(row).copied().flatten()).collect();
+    Ok((score, Embedded { classes, embeddings, width }))
 }
 
 /// The row as the `place`-th of a stream.

@@ -3,7 +3,8 @@
 //! A [`Suite`] is a file of lines, each a method on a data set. Everything a line says is said in the tables of a pipeline file,
 //! and checked by the same rules. A line without an order is fitted on all rows at once, as papers do, for
 //! `learning.warmup_steps` steps; a line with an order is streamed once through the learner, as a pipeline would be.
-//! [`run`] measures what has not been [recorded](Record) yet; [`render`] shows all of it.
+//! [`run`] measures what has not been [recorded](Record) yet, and draws what a network made of the rows; [`render`] shows all of
+//! it.
 
 mod baseline;
 mod data;
@@ -11,6 +12,7 @@ mod document;
 mod error;
 mod measure;
 mod order;
+mod picture;
 mod record;
 mod run;
 mod suite;

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use super::data::{Data, DataPaths};
 use super::error::BenchmarkError;
 use super::measure::{Score, measure};
+use super::picture;
 use super::record::{Record, Records};
 use super::suite::{Line, Suite};
 use crate::config::Plan;
@@ -23,6 +24,8 @@ pub struct Task {
     file: PathBuf,
     plan: Plan,
     record: Record,
+    /// Where its picture belongs.
+    picture: Option<PathBuf>,
 }
 
 /// What there is to do.
@@ -56,6 +59,7 @@ pub enum Progress<'a> {
 }
 
 /// Compares a suite with what is on record. `only`: lines whose method, data and order, with blanks between them, contain it.
+/// `pictures`: a folder in which the first seed of every line is to have one; a line without one is run for it.
 ///
 /// # Errors
 /// If a data file cannot be read.
@@ -66,6 +70,7 @@ pub fn plan(
     only: &str,
     seeds: u64,
     anew: bool,
+    pictures: Option<&Path>,
 ) -> Result<RunPlan, Error> {
     let mut sums = BTreeMap::<&Path, u32>::new();
     let (mut lines, mut tasks) = (Vec::new(), Vec::new());
@@ -79,13 +84,16 @@ pub fn plan(
         let plan = line.plan(file.map_or(Path::new("data.parquet"), PathBuf::as_path))?;
         let (method, data, order) = line.identity();
         let settings = settings(suite, line, &plan)?;
+        let picture = pictures.map(|folder| folder.join(picture::file_name(&suite.name, line)));
         let suite = suite.name.clone();
         let record = Record { suite, method, data, order, settings, checksum, ..Record::default() };
         let wanted = format!("{} {} {}", record.method, record.data, record.order).contains(only);
         for (seed, file) in (0..seeds).filter_map(|seed| Some((seed, file?))) {
             let record = Record { seed, ..record.clone() };
-            if wanted && (anew || records.find(&record).is_none()) {
-                tasks.push(Task { line: line.clone(), file: file.clone(), plan: plan.clone(), record });
+            let picture = picture.clone().filter(|_| seed == 0);
+            let missing = records.find(&record).is_none() || picture.as_ref().is_some_and(|file| !file.exists());
+            if wanted && (anew || missing) {
+                tasks.push(Task { line: line.clone(), file: file.clone(), plan: plan.clone(), record, picture });
             }
         }
         lines.push((line.clone(), record));
@@ -160,9 +168,13 @@ pub fn run(
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(task) = next else { return };
-                    let score = shelf
-                        .read(suite, &task)
-                        .and_then(|data| measure(&task.line, &data, &task.plan, task.record.seed));
+                    let score = shelf.read(suite, &task).and_then(|data| {
+                        let (score, embedded) = measure(&task.line, &data, &task.plan, task.record.seed)?;
+                        if let Some(file) = &task.picture {
+                            embedded.draw(&task.line, &data.class_names, task.record.seed, file)?;
+                        }
+                        Ok(score)
+                    });
                     // Nobody listens any more when the record could not be written.
                     if sender.send((task.record, score)).is_err() {
                         return;

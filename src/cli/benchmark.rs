@@ -35,6 +35,10 @@ pub struct BenchmarkArguments {
     /// The document whose section about this suite is written anew.
     #[arg(long, value_name = "FILE", default_value = "docs/results.md")]
     pub document: PathBuf,
+    /// Folder for pictures: SUITE-METHOD-DATA.svg shows up to 1,500 rows as the first seed of a line has embedded them, in their two
+    /// principal directions, coloured by class. A line that is on record is run again if its picture is not there.
+    #[arg(long, value_name = "DIR")]
+    pub pictures: Option<PathBuf>,
     /// Run again what is on record.
     #[arg(long)]
     pub fresh: bool,
@@ -52,7 +56,8 @@ pub fn execute(arguments: &BenchmarkArguments) -> Result<(), Error> {
     let paths = benchmark::data_paths(&suite, &arguments.data)?;
     let mut records = Records::open(&arguments.output.join(format!("{}.parquet", suite.name)))?;
     let seeds = arguments.seeds.unwrap_or(suite.seeds);
-    let plan = benchmark::plan(&suite, &paths, &records, &arguments.only, seeds, arguments.fresh)?;
+    let pictures = arguments.pictures.as_deref();
+    let plan = benchmark::plan(&suite, &paths, &records, &arguments.only, seeds, arguments.fresh, pictures)?;
     let jobs = usize::from(arguments.jobs);
     tracing::info!(suite = suite.name, runs = plan.tasks.len(), jobs, "benchmark begins");
     let ended = benchmark::run(&suite, plan.tasks.clone(), &mut records, jobs, &mut log);

@@ -22,7 +22,7 @@ mod verify;
 pub use assign::assign;
 pub use load::{load, taught_settings};
 pub use metrics::observe;
-pub use portrait::portray;
+pub use portrait::{label_names, portray};
 pub use progress::{GAP_BUCKETS, Progress, Totals};
 pub use run::{Observers, Outcome, run};
 pub use setup::{Input, PLAN_FILE, input_rows, settings, survey};

@@ -6,7 +6,7 @@ use super::palette::Palette;
 use super::svg::{escape, percent};
 use super::{Confusion, Report, confusion, drift, scatter, shares};
 
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 
 /// The report as one HTML document that needs nothing else: no script runs and nothing is loaded.
 pub fn render(report: &Report) -> String {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Report;
+use super::page::STYLE;
 
 /// Number of colours in `style.css`; more clusters than that share them, and are told apart by their numbers.
 pub(super) const COLOURS: usize = 12;
@@ -28,6 +29,13 @@ impl Palette {
     pub(super) fn class(&self, cluster: i32) -> String {
         colour(self.clusters.partition_point(|other| *other < cluster))
     }
+}
+
+/// What a colour is on a light page, as `style.css` has it.
+pub(super) fn light(index: usize) -> &'static str {
+    let name = format!("--{}: ", colour(index));
+    let found = STYLE.split_once(&name).and_then(|(_, rest)| rest.split_once(';'));
+    found.map_or("#000000", |(value, _)| value)
 }
 
 /// The CSS class of a colour.

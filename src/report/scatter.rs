@@ -8,7 +8,7 @@ use super::palette::{self, Palette};
 use super::svg::{Drawing, escape, px};
 use super::{Confusion, Point};
 
-const SIZE: f64 = 520.0;
+pub(super) const SIZE: f64 = 520.0;
 const MARGIN: f64 = 34.0;
 
 /// The picture with its switch; `None` without points. Points that are no numbers are left out.
@@ -47,7 +47,7 @@ pub(super) fn draw(points: &[Point], palette: &Palette, confusion: Option<&Confu
 }
 
 /// One scale for both directions, so that distances can be compared.
-fn scales(points: &[&Point]) -> Option<(Scale, Scale)> {
+pub(super) fn scales(points: &[&Point]) -> Option<(Scale, Scale)> {
     let ends = |of: fn(&Point) -> f32| {
         let values = points.iter().map(|point| f64::from(of(point)));
         Some((values.clone().reduce(f64::min)?, values.reduce(f64::max)?))
@@ -62,11 +62,14 @@ fn scales(points: &[&Point]) -> Option<(Scale, Scale)> {
 }
 
 /// Diameter of a dot: the more there are the smaller.
-fn dot_size(points: usize) -> f64 {
+pub(super) fn dot_size(points: usize) -> f64 {
     (260.0 / (points.max(1) as f64).sqrt()).clamp(3.0, 8.0)
 }
 
-fn group<'a, K: Ord>(points: &[&'a Point], key: impl Fn(&'a Point) -> Option<K>) -> BTreeMap<K, Vec<&'a Point>> {
+pub(super) fn group<'a, K: Ord>(
+    points: &[&'a Point],
+    key: impl Fn(&'a Point) -> Option<K>,
+) -> BTreeMap<K, Vec<&'a Point>> {
     let mut groups: BTreeMap<K, Vec<&Point>> = BTreeMap::new();
     for &point in points {
         if let Some(key) = key(point) {
@@ -77,7 +80,7 @@ fn group<'a, K: Ord>(points: &[&'a Point], key: impl Fn(&'a Point) -> Option<K>)
 }
 
 /// All groups as dots, then their names in the middle of each.
-fn layer<K>(
+pub(super) fn layer<K>(
     name: &str,
     size: f64,
     groups: &BTreeMap<K, Vec<&Point>>,

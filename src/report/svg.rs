@@ -113,6 +113,11 @@ impl Drawing {
         )
     }
 
+    /// Like [`finish`](Self::finish), as a file of its own.
+    pub(super) fn image(self, name: &str) -> String {
+        self.finish(name).replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1)
+    }
+
     fn add(&mut self, markup: std::fmt::Arguments<'_>) {
         self.body.write_fmt(markup).expect("a string takes any text");
     }

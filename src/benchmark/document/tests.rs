@@ -15,7 +15,7 @@ fn a_section_is_written_between_its_markers_and_nothing_else_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     let suite = suite(folder.path());
     let records = Records::open(&folder.path().join("none.parquet")).unwrap();
-    let plan = plan(&suite, &Default::default(), &records, "", 5, false).unwrap();
+    let plan = plan(&suite, &Default::default(), &records, "", 5, false, None).unwrap();
     let summaries = summarise(&suite, &plan, &records);
     let file = Path::new("results.md");
     let first = document("# Results\n", file, &suite, &summaries).unwrap();
