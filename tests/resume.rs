@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use common::{PIPELINE, Reading, Scene, WINDOWS, blocks};
+use evenkeel::objective::Method;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -110,6 +111,46 @@ fn survives(workers: usize) {
     assert!(killed >= KILLS, "only {killed} kills hit a run: {tallies:?}");
     assert!(tallies[0].drift, "{tallies:?}");
     assert!(tallies.iter().all(|tally| tally.interrupted > 0 && tally.resumed > 0), "{tallies:?}");
+}
+
+/// The middle of refinement in the first fit and in challengers. One challenger follows another, each in flight for 16 updates of 32
+/// rows, so that every checkpoint after the first fit holds one; by the time of the third there are several.
+#[test]
+fn a_run_killed_while_it_refines_comes_to_the_same_end() {
+    let rows = rows(1600);
+    for workers in 1..=3 {
+        let workers = format!("pipeline.workers={workers}");
+        let sets = ["model.refine=clusmatch", "refine.review_steps=5", "learning.warmup_steps=60", &workers];
+        let left_alone = Scene::new(PIPELINE, &rows);
+        left_alone.succeed(&sets);
+        let expected = left_alone.results();
+        for place in ["first-fit-refines", "challenger-refines", "challenger-refines*3"] {
+            let disturbed = Scene::new(PIPELINE, &rows);
+            let ended = disturbed.start_to_die(place, &sets).wait();
+            assert!(ended.was_killed(), "{place}, {workers}: {}", ended.err);
+            let ended = disturbed.succeed(&sets);
+            let resumed = ended.err.contains("\"message\":\"resuming\"");
+            assert!(resumed || !place.ends_with("*3"), "{place}, {workers}: {}", ended.err);
+            assert!(disturbed.results() == expected, "{place}, {workers}: the results differ");
+        }
+    }
+}
+
+/// The second checkpoint mostly comes when there is a model, with a challenger in flight; the learner's own tests insist on that.
+#[test]
+fn every_objective_goes_on_from_a_checkpoint() {
+    let rows = rows(800);
+    for name in Method::NAMES {
+        let objective = format!("model.objective={name}");
+        let left_alone = Scene::new(PIPELINE, &rows);
+        left_alone.succeed(&[&objective]);
+        let disturbed = Scene::new(PIPELINE, &rows);
+        let ended = disturbed.start_to_die("after-checkpoint*2", &[&objective]).wait();
+        assert!(ended.was_killed(), "{name}: {}", ended.err);
+        let ended = disturbed.succeed(&[&objective]);
+        assert!(ended.err.contains("\"message\":\"resuming\""), "{name}: {}", ended.err);
+        assert!(disturbed.results() == left_alone.results(), "{name}: the results differ");
+    }
 }
 
 #[test]

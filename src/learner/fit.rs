@@ -17,6 +17,7 @@ use super::trainer::{Batch, Goal, Item, Part, Trained, Workbench, device_prices}
 use crate::network::Adam;
 use crate::objective::Stage;
 use crate::stats::random::stream;
+use crate::telemetry::failpoint;
 
 /// What one fit is told beside the pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +99,9 @@ fn share(
         if step > 0 && step == refining.start {
             // Moments of another loss say nothing about this one.
             trained.adam = Adam::new(trained.parameters.len(), objective.adam());
+        }
+        if part.index == 0 && step == refining.start + refining.len() / 2 {
+            failpoint(if plan.number == 0 { "first-fit-refines" } else { "challenger-refines" });
         }
         let goal = Goal {
             target,

@@ -9,7 +9,8 @@ use super::{Frozen, Learner, LearningParameters, ModelParameters, Nearness, Nurs
 use crate::data::{Coordinates, Row, RowPair, ScaleMethod, ScaleParameters};
 use crate::network::{Backend, open};
 use crate::objective::{
-    AeCmParameters, BalancedParameters, ClusMatchParameters, EvenParameters, IdecParameters, Link, Method,
+    AeCmParameters, BalancedParameters, ClusMatchParameters, EvenParameters, IdecParameters, Link, Method, Parameters,
+    Visitor,
 };
 use crate::replica::{Arrival, Assigned, Replica, ReplicaError, Step};
 use crate::stats::Contingency;
@@ -232,6 +233,54 @@ fn replicas_are_bitwise_equal_and_agree_with_one_worker() {
 fn a_restored_learner_goes_on_as_if_nothing_had_happened() {
     for settings in [even(), taught()] {
         goes_on_as_if_nothing_had_happened(&Arc::new(settings), &labelled(arrivals(600)));
+    }
+}
+
+/// Every method, and refined ones, which refine in the first fit, between fits and in challengers.
+#[test]
+fn every_objective_is_restored_in_the_middle_of_training() {
+    let refine = || Some(ClusMatchParameters { horizon: 20.0, review_steps: 10, ..ClusMatchParameters::default() });
+    let plain = Method::NAMES.iter().map(|name| (*name, None));
+    let refined = ["even", "balanced", "dvae"].map(|name| (name, refine()));
+    for (name, refine) in plain.chain(refined) {
+        let mut settings = Settings { refine, ..settings(Method::visit(name, Defaults).unwrap()) };
+        (settings.learning.warmup_steps, settings.learning.warmup_rows) = (40, 60);
+        (settings.learning.refresh_steps, settings.learning.steps) = (20, 1);
+        let (settings, rows) = (Arc::new(settings), arrivals(240));
+        let end = |cut: Option<usize>| {
+            let mut learners = learners(&settings, 1);
+            let mut refreshing = false;
+            for (i, rows) in rows.chunks(10).enumerate() {
+                if Some(i) == cut {
+                    let bytes = learners[0].snapshot();
+                    refreshing = learners[0].online.as_ref().is_some_and(|online| online.refresh.is_some());
+                    let (part, device) = (Part::WHOLE, open(backend()).unwrap());
+                    let restored = Learner::restore(&bytes, Arc::clone(&settings), part, Nursery::default(), device);
+                    learners[0] = restored.unwrap();
+                }
+                epoch(&mut learners, rows);
+            }
+            (learners[0].snapshot(), refreshing)
+        };
+        let (whole, _) = end(None);
+        // Before the first fit, between two updates, and while a challenger is being fitted.
+        for (cut, challenged) in [(4, false), (7, false), (15, true)] {
+            let (cut_off, refreshing) = end(Some(cut));
+            let what = format!("{name}, refined: {}, cut at {cut}", settings.refine.is_some());
+            assert_eq!(refreshing, challenged, "{what}: challenger in flight");
+            assert!(cut_off == whole, "{what}");
+        }
+    }
+}
+
+/// A method with its defaults.
+struct Defaults;
+
+impl Visitor for Defaults {
+    type Output = Method;
+
+    fn visit<P: Parameters>(self, wrap: fn(P) -> Method) -> Method {
+        wrap(P::default())
     }
 }
 
