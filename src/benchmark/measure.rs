@@ -112,6 +112,9 @@ fn at_once(line: &Line, data: &Data, settings: &Settings) -> Result<(Score, Embe
     let fit = Fit::of(settings, line.neighbours.then_some(settings.nearness));
     let model = fit.run_own(&rows, settings.objective(rows.width()))?;
     let seconds = start.elapsed().as_secs_f64();
+    for (figure, value) in model.figures(&rows)? {
+        tracing::info!(method = line.method, data = line.data, seed = settings.seed, figure, value, "in the end");
+    }
     let Assignment { clusters, embeddings, width, .. } = model.assign(&rows)?;
     let steps = settings.learning.warmup_steps as u64;
     let score = Score { seconds, steps, ..scored(data, &clusters, settings) };

@@ -19,6 +19,9 @@ use crate::objective::Stage;
 use crate::stats::random::stream;
 use crate::telemetry::failpoint;
 
+/// Steps between two looks at how the objective learns.
+const FIGURES_EVERY: usize = 100;
+
 /// What one fit is told beside the pool.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FitPlan {
@@ -102,6 +105,14 @@ fn share(
         }
         if part.index == 0 && step == refining.start + refining.len() / 2 {
             failpoint(if plan.number == 0 { "first-fit-refines" } else { "challenger-refines" });
+        }
+        if part.index == 0 && step.is_multiple_of(FIGURES_EVERY) && tracing::enabled!(tracing::Level::DEBUG) {
+            let mut rng = stream(settings.seed, "figures", number);
+            let picked = sample(&mut rng, pool.len(), pool.len().min(2 * schedule.pairs));
+            let rows: Vec<Item> = picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect();
+            for (figure, value) in bench.figures(&trained.parameters, &rows, scaler) {
+                tracing::debug!(fit = plan.number, candidate = plan.candidate, step, figure, value, "fitting");
+            }
         }
         let goal = Goal {
             target,

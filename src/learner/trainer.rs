@@ -338,6 +338,14 @@ impl Workbench {
         self.objective.review(parameters, &seating, rng);
     }
 
+    /// What the objective says about how it learns from a batch of these rows.
+    #[must_use]
+    pub fn figures(&self, parameters: &[f32], rows: &[Item], scaler: &Scaler) -> Vec<(&'static str, f64)> {
+        let (rows, embeddings) = self.embeddings(parameters, rows, scaler);
+        let batch = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
+        self.objective.figures(parameters, &batch)
+    }
+
     /// Scaled rows and their embeddings.
     fn embeddings(&self, parameters: &[f32], rows: &[Item], scaler: &Scaler) -> (Vec<f32>, Vec<f32>) {
         let scaled = self.matrix(rows, scaler, &self.device);

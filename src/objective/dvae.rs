@@ -1,5 +1,6 @@
 //! DVAE: VaDE with a classifier for the responsibilities and a loss on how near rows of one cluster are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::activation;
@@ -140,6 +141,50 @@ impl Dvae {
         Self { parameters, layout, model, classifier, similarity }
     }
 
+    /// What adds up to the similarity loss, as far as slopes go: it is linear in the slice once the whole batch is known.
+    fn similarity(&self, pass: &Pass, evidence: &[f32], slices: [Range<usize>; 2]) -> Tensor<1> {
+        let slopes = self.similarity.slopes(evidence, slices);
+        let (own, device) = (pass.embedding.dims()[0], pass.embedding.device());
+        let codes = Tensor::cat(vec![pass.embedding.clone(), Posterior::of(pass).deviation()], 1);
+        let similarity = (codes * matrix(slopes.codes, own, 2 * self.model.width(), &device)).sum();
+        if !self.parameters.through_weights {
+            return similarity;
+        }
+        let slopes = matrix(slopes.responsibilities, own, self.model.clusters(), &device);
+        similarity + (pass.head.clone().exp() * slopes).sum()
+    }
+
+    /// Slopes of the bound and of the weighted similarity loss by the mean codes of a batch, codes drawn by the rows' numbers:
+    /// `[rows, embedding]` each.
+    fn pulls(&self, parameters: &[f32], batch: &Seating<'_>) -> [Vec<f32>; 2] {
+        let count = batch.embeddings.len() / self.model.width();
+        let device = batch.device.clone().autodiff();
+        let matrices = self.layout.tensors(parameters, &device);
+        let rows = matrix(batch.rows.to_vec(), count, batch.rows.len() / count.max(1), &device);
+        let seeds: Vec<u64> = (0..count as u64).collect();
+        let Posterior { mean, logarithm } = self.model.encode(&matrices, rows.clone());
+        // A graph from the mean codes onwards; each of the two is differentiated once.
+        let pull = |loss: &dyn Fn(&Pass) -> Tensor<1>| {
+            let posterior =
+                Posterior { mean: mean.clone().detach().require_grad(), logarithm: logarithm.clone().detach() };
+            let codes = posterior.sample(&seeds);
+            let head = activation::log_softmax(self.classifier.forward(&matrices, codes.clone()), 1);
+            let extra = vec![posterior.logarithm, codes];
+            let pass = Pass { input: rows.clone(), embedding: posterior.mean, head, extra };
+            let slopes = pass.embedding.grad(&loss(&pass).backward());
+            slopes.map_or_else(|| vec![0.0; count * self.model.width()], values)
+        };
+        let bound = pull(&|pass| {
+            let reconstruction = self.model.reconstruction(&matrices, pass.input.clone(), pass.extra[1].clone());
+            (reconstruction + self.model.divergence(&matrices, &Posterior::of(pass), &pass.head)) / count as f64
+        });
+        let similarity = pull(&|pass| {
+            let all = self.similarity(pass, &self.evidence(pass), [0..count, count..count]);
+            all * self.parameters.beta
+        });
+        [bound, similarity]
+    }
+
     /// Trains a classifier to tell `labels` from `codes` and puts it in its place. It learns on codes moved to mean 0 and brought
     /// to one size, which its first layer then undoes.
     fn teach(&self, parameters: &mut [f32], codes: &[f32], labels: &[u32], device: &Device, rng: &mut ChaCha8Rng) {
@@ -258,17 +303,9 @@ impl Objective for Dvae {
         if self.parameters.beta == 0.0 || early {
             return bound;
         }
-        // The similarity loss is linear in the slice once the whole batch is known: slopes times what they are slopes by.
         let second = context.pairs + context.slice.start..context.pairs + context.slice.end;
-        let slopes = self.similarity.slopes(context.evidence, [context.slice.clone(), second]);
-        let (own, device) = (2 * context.slice.len(), pass.embedding.device());
-        let codes = Tensor::cat(vec![pass.embedding.clone(), Posterior::of(pass).deviation()], 1);
-        let mut similarity = (codes * matrix(slopes.codes, own, 2 * self.model.width(), &device)).sum();
-        if self.parameters.through_weights {
-            let slopes = matrix(slopes.responsibilities, own, self.model.clusters(), &device);
-            similarity = similarity + (pass.head.clone().exp() * slopes).sum();
-        }
-        bound + similarity * self.parameters.beta
+        let slices = [context.slice.clone(), second];
+        bound + self.similarity(pass, context.evidence, slices) * self.parameters.beta
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
@@ -281,6 +318,18 @@ impl Objective for Dvae {
         let means: Vec<f64> = found.centroids.iter().map(|value| f64::from(*value)).collect();
         self.model.seat(&self.layout, parameters, &shares, &means, &variances);
         self.teach(parameters, codes, &found.labels, seating.device, rng);
+    }
+
+    /// `similarity_pull`: how strongly the similarity loss draws at the mean codes of a batch, in units of how strongly the bound does,
+    /// whether it is on yet or not:
+    ///
+    /// ```text
+    /// β·‖∂L_sim/∂m̃‖ / ‖∂bound/∂m̃‖
+    /// ```
+    fn figures(&self, parameters: &[f32], batch: &Seating<'_>) -> Vec<(&'static str, f64)> {
+        let norm = |pull: &[f32]| pull.iter().map(|slope| f64::from(*slope).powi(2)).sum::<f64>().sqrt();
+        let [bound, similarity] = self.pulls(parameters, batch);
+        vec![("similarity_pull", norm(&similarity) / norm(&bound).max(f64::MIN_POSITIVE))]
     }
 
     fn renumber(&self, parameters: &mut [f32], order: &[usize]) {

@@ -164,7 +164,7 @@ impl Views {
     };
 }
 
-/// Rows that clusters are seated on, or reviewed.
+/// Rows that clusters are seated on, reviewed, or looked at.
 #[derive(Clone, Debug)]
 pub struct Seating<'a> {
     /// Scaled rows: `[rows, features]`.
@@ -227,6 +227,10 @@ pub trait Objective: Send + Sync {
     fn seat(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
     /// Looks at rows of the pool when refinement begins and again every [`Schedule::review_steps`].
     fn review(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
+    /// Figures about how it learns, by name, from as many rows as a batch has; for logs and for whoever asks a model.
+    fn figures(&self, _parameters: &[f32], _batch: &Seating<'_>) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
     /// Renews the state, the part of the parameters that is not trained by gradients, after a step; not called
     /// without one. Every replica does the same with the same evidence.
     fn settle(&self, _parameters: &mut [f32], _context: &Context<'_>) {}

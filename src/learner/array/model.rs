@@ -84,11 +84,8 @@ impl Model {
     /// # Errors
     /// If the rows have another width than those of the fit.
     pub fn assign(&self, rows: &Rows) -> Result<Assignment, ArrayError> {
-        if rows.width() != self.scaler.width() {
-            return Err(ArrayError::OtherWidth { found: rows.width(), expected: self.scaler.width() });
-        }
-        let number = |key: &Arc<str>| self.keys.get(key).copied().unwrap_or(u32::MAX);
-        let items: Vec<Item> = rows.iter().map(|row| (Arc::clone(row), number(&row.key))).collect();
+        self.fits(rows)?;
+        let items = self.items(rows);
         let clusters = self.bench.objective.clusters();
         let matrices = self.bench.objective.layout().tensors(&self.parameters, &self.bench.device);
         let free = vec![0.0; clusters];
@@ -107,6 +104,32 @@ impl Model {
             }
         }
         Ok(assignment)
+    }
+
+    /// Figures of the objective about how it learns from a batch, by name, such as `similarity_pull` of
+    /// [`Dvae`](crate::objective::Dvae): on as many of the rows as a step of the fit sees, evenly taken.
+    ///
+    /// # Errors
+    /// If the rows have another width than those of the fit.
+    pub fn figures(&self, rows: &Rows) -> Result<Vec<(&'static str, f64)>, ArrayError> {
+        self.fits(rows)?;
+        let most = 2 * self.bench.objective.schedule().pairs;
+        let every = rows.len().div_ceil(most).max(1);
+        let items: Vec<Item> = self.items(rows).into_iter().step_by(every).collect();
+        Ok(self.bench.figures(&self.parameters, &items, &self.scaler))
+    }
+
+    fn fits(&self, rows: &Rows) -> Result<(), ArrayError> {
+        if rows.width() == self.scaler.width() {
+            return Ok(());
+        }
+        Err(ArrayError::OtherWidth { found: rows.width(), expected: self.scaler.width() })
+    }
+
+    /// The rows with the numbers of their keys.
+    fn items(&self, rows: &Rows) -> Vec<Item> {
+        let number = |key: &Arc<str>| self.keys.get(key).copied().unwrap_or(u32::MAX);
+        rows.iter().map(|row| (Arc::clone(row), number(&row.key))).collect()
     }
 
     /// Writes the model in the format of the checkpoints: checksums over every byte, and a header that

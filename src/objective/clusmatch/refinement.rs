@@ -283,6 +283,10 @@ impl Objective for ClusMatch {
         self.set(parameters, self.slots.radii, &radii);
     }
 
+    fn figures(&self, parameters: &[f32], batch: &Seating<'_>) -> Vec<(&'static str, f64)> {
+        self.inner.figures(&parameters[..self.width()], batch)
+    }
+
     fn settle(&self, parameters: &mut [f32], context: &Context<'_>) {
         let width = self.width();
         if context.stage != Stage::Refining {

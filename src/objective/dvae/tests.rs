@@ -59,3 +59,56 @@ fn similarity_starts_when_it_is_told_to() {
     assert_eq!(loss(1.0, 0.4), loss(0.0, 0.4));
     assert_ne!(loss(1.0, 0.5), loss(0.0, 0.5));
 }
+
+/// The last bias of the encoder is added to every mean code: its slope is the sum of theirs.
+#[test]
+fn the_pulls_at_the_mean_codes_are_those_of_the_loss() {
+    let shape = Shape { features: 3, encoder: vec![6], embedding: 2, clusters: 3 };
+    let rows: Vec<f32> = (0..24).map(|i| (i as f32).sin()).collect();
+    let plain = open(Backend::Flex).unwrap();
+    let seating = Seating { rows: &rows, embeddings: &[0.0; 16], device: &plain };
+    for through_weights in [false, true] {
+        let with = |beta: f64, similarity_after: f64| {
+            let given = DvaeParameters { beta, similarity_after, through_weights, ..DvaeParameters::default() };
+            Dvae::new(&shape, given)
+        };
+        let dvae = with(3.0, 0.0);
+        let parameters = dvae.layout().draw(&mut stream(4, "dvae", 0));
+        let [bound, similarity] = dvae.pulls(&parameters, &seating);
+        assert_eq!((bound.len(), similarity.len()), (16, 16));
+        let gradient = |dvae: &Dvae| {
+            let device = plain.clone().autodiff();
+            let leaves = dvae.layout().leaves(&parameters, &device);
+            let pass = dvae.forward(&leaves, matrix(rows.clone(), 8, 3, &device), &[0, 1, 2, 3, 4, 5, 6, 7]);
+            let evidence = dvae.evidence(&pass);
+            let context = Context {
+                pairs: 4,
+                slice: 0..4,
+                fresh: 0,
+                evidence: &evidence,
+                device_prices: &[],
+                target: &[],
+                strength: 0.0,
+                constraints: &[],
+                stage: Stage::Clustering,
+                progress: 0.5,
+                parameters: &parameters,
+            };
+            dvae.layout().gradient(&dvae.loss(&leaves, &pass, &context), &leaves)
+        };
+        // Matrices before that bias: 3·6 and 6 numbers, then 6·4.
+        let bias = 18 + 6 + 24;
+        let (both, alone) = (gradient(&dvae), gradient(&with(0.0, 0.0)));
+        for d in 0..2 {
+            let sum = |pull: &[f32]| pull.iter().skip(d).step_by(2).sum::<f32>();
+            assert!((sum(&bound) - alone[bias + d]).abs() < 1e-5, "{} {}", sum(&bound), alone[bias + d]);
+            let added = both[bias + d] - alone[bias + d];
+            assert!((sum(&similarity) - added).abs() < 1e-5, "{} {added}", sum(&similarity));
+        }
+        let [(name, pull)] = dvae.figures(&parameters, &seating)[..] else { panic!("one figure") };
+        let norm = |pull: &[f32]| f64::from(pull.iter().map(|slope| slope * slope).sum::<f32>()).sqrt();
+        assert_eq!(name, "similarity_pull");
+        assert!((pull - norm(&similarity) / norm(&bound)).abs() < 1e-5 * pull, "{pull}");
+        assert!((with(6.0, 0.9).figures(&parameters, &seating)[0].1 - 2.0 * pull).abs() < 1e-5 * pull);
+    }
+}
