@@ -34,7 +34,7 @@ pub fn picture(points: &[Point], name: &str) -> Option<String> {
 /// The colours of the page's light form written out: images are shown where a page's variables are not known.
 fn style() -> String {
     let mut rules = String::from(
-        "<style>.dots{fill:none;stroke-linecap:round;stroke-opacity:.7}text{font:700 15px sans-serif;text-anchor:middle;fill:#1a2230;\
+        "<style>.dots{fill:none;stroke-linecap:round;stroke-opacity:.7}text{font:700 12px sans-serif;text-anchor:middle;fill:#1a2230;\
          stroke:#fff;stroke-width:4px;stroke-linejoin:round;paint-order:stroke}",
     );
     for index in 0..COLOURS {
@@ -70,6 +70,18 @@ mod tests {
         };
         assert_eq!((dots("k0"), dots("k1")), (1, 2));
         assert!(svg.contains("&lt;sit&gt;") && svg.contains(".k11{stroke:#5b50b5}"), "{svg}");
+    }
+
+    #[test]
+    fn a_long_name_stays_within_the_picture() {
+        let points = [point(0.0, 0.0, Some("WALKING_DOWNSTAIRS")), point(9.0, 0.0, Some("WALKING_UPSTAIRS"))];
+        let svg = picture(&points, "names").unwrap();
+        let places: Vec<f64> = svg
+            .split("class=\"badge\" x=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(places, [81.0, 448.0]);
     }
 
     #[test]

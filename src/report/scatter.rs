@@ -10,6 +10,8 @@ use super::{Confusion, Point};
 
 pub(super) const SIZE: f64 = 520.0;
 const MARGIN: f64 = 34.0;
+/// About as wide is a letter of a group's name.
+const NAME_WIDTH: f64 = 9.0;
 
 /// The picture with its switch; `None` without points. Points that are no numbers are left out.
 pub(super) fn draw(points: &[Point], palette: &Palette, confusion: Option<&Confusion>) -> Option<String> {
@@ -99,8 +101,11 @@ pub(super) fn layer<K>(
     }
     for (key, points) in groups {
         let (mut xs, mut ys): (Vec<f64>, Vec<f64>) = points.iter().map(|point| place(point)).unzip();
-        let (x, y) = (median(&mut xs), median(&mut ys));
-        write!(markup, "<text class=\"badge\" x=\"{}\" y=\"{}\">{}</text>", px(x), px(y + 5.0), text(key))
+        let (x, y, name) = (median(&mut xs), median(&mut ys), text(key));
+        // A long name does not leave the picture.
+        let half = (NAME_WIDTH * name.chars().count() as f64 / 2.0).min(SIZE / 2.0);
+        let x = x.clamp(half, SIZE - half);
+        write!(markup, "<text class=\"badge\" x=\"{}\" y=\"{}\">{name}</text>", px(x), px(y + 5.0))
             .expect("a string takes any text");
     }
     markup.push_str("</g>");
