@@ -17,6 +17,7 @@ use super::message::{Contribution, Emission, Harvest, Shared};
 use super::{Control, FlowError, Schedule, Timestamp};
 use crate::data::RowPair;
 use crate::replica::{Arrival, Replica, Step};
+use crate::stats::sum;
 
 /// An epoch in progress.
 struct Open {
@@ -58,12 +59,11 @@ impl Rounds {
         if self.0.get(&(epoch, round))?.len() < peers {
             return None;
         }
-        let mut parts = self.0.remove(&(epoch, round))?.into_values();
-        let mut total = parts.next()?.0.values.clone();
-        for part in parts {
-            total.iter_mut().zip(&part.0.values).for_each(|(sum, value)| *sum += value);
+        let mut parts = self.0.remove(&(epoch, round))?;
+        if peers == 1 {
+            return parts.pop_first().map(|(_, only)| Arc::unwrap_or_clone(only.0).values);
         }
-        Some(total)
+        Some(sum(&parts.values().map(|part| part.0.values.as_slice()).collect::<Vec<_>>()))
     }
 }
 

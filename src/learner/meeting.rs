@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::stats::sum;
+
 /// Threads that do the same steps and add up vectors on the way, like workers do in the flow.
 #[derive(Debug)]
 pub struct Meeting {
@@ -77,11 +79,7 @@ impl Seat<'_> {
             rounds.open.remove(&number);
         }
         drop(rounds);
-        let mut total = brought[0].to_vec();
-        for part in &brought[1..] {
-            total.iter_mut().zip(part.iter()).for_each(|(sum, value)| *sum += value);
-        }
-        total
+        sum(&brought.iter().map(|part| part.as_slice()).collect::<Vec<_>>())
     }
 }
 

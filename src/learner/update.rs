@@ -7,6 +7,7 @@ use super::sample::Sample;
 use super::trainer::{Batch, Goal, Halfway, Item, Workbench, device_prices};
 use crate::objective::Stage;
 use crate::replica::{Arrival, ReplicaError, Step};
+use crate::stats::all_finite;
 use crate::stats::random::stream;
 
 /// What the teacher keeps of itself at every step.
@@ -115,7 +116,7 @@ impl Learner {
             }
             Phase::Apply { chunk, step, batch, evidence } => {
                 let gradient = total.unwrap_or_default();
-                if gradient.iter().all(|g| g.is_finite()) {
+                if all_finite(&gradient) {
                     let target = self.settings.target(&online.watch.shares(self.settings.model.clusters));
                     let strength = self.settings.balance.strength as f32;
                     let goal = Goal { target: &target, strength, device_balance };

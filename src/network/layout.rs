@@ -6,6 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::stats::wide;
+
 /// How a matrix is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
@@ -89,9 +91,15 @@ impl Layout {
     pub fn average(&self, average: &mut [f32], new: &[f32], keep: f32) {
         for (span, rate) in self.rates() {
             let keep = if rate == 0.0 { 0.0 } else { keep };
-            for (old, new) in average[span.clone()].iter_mut().zip(&new[span]) {
-                *old = keep * *old + (1.0 - keep) * new;
-            }
+            let pairs = average[span.clone()].iter_mut().zip(&new[span]);
+            wide(
+                #[inline(always)]
+                move || {
+                    for (old, new) in pairs {
+                        *old = keep * *old + (1.0 - keep) * new;
+                    }
+                },
+            );
         }
     }
 
@@ -175,7 +183,14 @@ impl Layout {
         let mut flat = Vec::with_capacity(self.len);
         for (slot, leaf) in self.slots.iter().zip(leaves) {
             match Some(leaf).filter(|_| slot.rate > 0.0).and_then(|leaf| leaf.grad_remove(&mut gradients)) {
-                Some(gradient) => flat.extend_from_slice(&values(gradient)),
+                Some(gradient) => {
+                    let data = gradient.into_data();
+                    // Read where it lies: a vector of its own is one more copy of every matrix.
+                    match data.as_slice() {
+                        Ok(values) => flat.extend_from_slice(values),
+                        Err(_) => flat.extend(vector(data)),
+                    }
+                }
                 None => flat.extend(std::iter::repeat_n(0.0, slot.rows * slot.columns)),
             }
         }
@@ -198,7 +213,10 @@ pub fn matrix(values: Vec<f32>, rows: usize, columns: usize, device: &Device) ->
 /// The elements of a tensor, row-major.
 #[must_use]
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let data = tensor.into_data();
+    vector(tensor.into_data())
+}
+
+fn vector(data: TensorData) -> Vec<f32> {
     match data.try_into_vec::<f32>() {
         Ok(values) => values,
         Err(_) => unreachable!("tensors of this crate are f32"),

@@ -17,9 +17,11 @@ pub mod principal;
 pub mod projection;
 pub mod random;
 pub mod spherical;
+mod vectors;
 mod wide;
 
 pub use agreement::{Contingency, imbalance_factor, normalised_entropy};
 pub use dot::{dot, dots};
 pub use hungarian::{Cost, maximum_matching, minimum_matching};
+pub use vectors::{all_finite, sum};
 pub use wide::wide;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::wide;
 use super::WINDOW_ROWS;
 use super::threshold::Moments;
 
@@ -26,15 +27,21 @@ impl Features {
             self.calibration.resize(residuals.len(), Moments::default());
             self.recent.resize(residuals.len(), 0.0);
         }
-        for ((calibration, recent), &residual) in self.calibration.iter_mut().zip(&mut self.recent).zip(residuals) {
-            let residual = f64::from(residual);
-            if calibrating {
-                calibration.add(residual);
+        if calibrating {
+            for ((calibration, recent), &residual) in self.calibration.iter_mut().zip(&mut self.recent).zip(residuals) {
+                calibration.add(f64::from(residual));
                 *recent = calibration.mean;
-            } else {
-                *recent += RECENT * (residual - *recent);
             }
+            return;
         }
+        wide(
+            #[inline(always)]
+            || {
+                for (recent, &residual) in self.recent.iter_mut().zip(residuals) {
+                    *recent += RECENT * (f64::from(residual) - *recent);
+                }
+            },
+        );
     }
 
     /// The features that got worse, worst first.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::all_finite;
 use super::features::Features;
 use super::threshold::{Track, deviations};
 use super::window::Window;
@@ -101,8 +102,7 @@ impl Monitor {
         for row in rows {
             assert!(row.embedding.len() == self.width, "an embedding has the model's width");
             assert!((row.cluster as usize) < self.clusters, "a row is in one of the model's clusters");
-            let finite = row.reconstruction.is_finite() && row.embedding.iter().all(|value| value.is_finite());
-            if !finite || !row.residuals.iter().all(|value| value.is_finite()) {
+            if !row.reconstruction.is_finite() || !all_finite(row.embedding) || !all_finite(row.residuals) {
                 self.ignored += 1;
                 continue;
             }
