@@ -126,7 +126,15 @@ impl Learner {
         let target = self.settings.target(&vec![1.0 / clusters as f64; clusters]);
         let plan = (0, self.settings.learning.warmup_steps);
         let job = self.start_fit(&bench, plan, &pool, &pairs, &scaler, &target)?;
-        let (parameters, _, _) = Self::best(&bench, job.results()?, &self.jury(&pool, &scaler, 0), &scaler)?;
+        let mut usable = Self::usable(job.results()?)?;
+        let parameters = match usable.len() {
+            // Nobody is judged who has no rival.
+            1 => usable.swap_remove(0),
+            _ => {
+                let best = Self::best(&bench, usable, &self.jury(&pool, &scaler, 0), &scaler);
+                best.map_or_else(Vec::new, |(parameters, ..)| parameters)
+            }
+        };
         let trained = Trained::new(bench.objective.as_ref(), parameters.clone());
         let watch = Watch::new(&bench, &parameters, &items, &scaler, &self.settings.drift, self.settings.seed);
         self.version = 1;

@@ -13,8 +13,8 @@ use super::sample::Sample;
 use super::scaler::Scaler;
 use super::trainer::{Trained, Workbench};
 use crate::replica::ReplicaError;
-use crate::stats::maximum_matching;
 use crate::stats::random::stream;
+use crate::stats::{all_finite, maximum_matching};
 
 /// A challenger is promoted this many updates after its fit began, so that no result depends on how fast it was.
 const REFRESH_UPDATES: u64 = 16;
@@ -67,22 +67,23 @@ impl Learner {
         Jury::draw(pool, scaler, &mut stream(self.settings.seed, "judge", number))
     }
 
-    /// The candidate with the highest score of those that did not break down in training.
-    pub(super) fn best(
-        bench: &Workbench,
-        results: Vec<Vec<f32>>,
-        jury: &Jury,
-        scaler: &Scaler,
-    ) -> Result<Judged, ReplicaError> {
+    /// The candidates that did not break down in training.
+    pub(super) fn usable(mut results: Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>, ReplicaError> {
+        results.retain(|parameters| all_finite(parameters));
+        let advice = "training broke down: scale the features, or lower the weights of the objective";
+        if results.is_empty() { Err(ReplicaError::Model(advice.to_owned())) } else { Ok(results) }
+    }
+
+    /// The candidate with the highest score, the first of several; nothing if there are none.
+    pub(super) fn best(bench: &Workbench, usable: Vec<Vec<f32>>, jury: &Jury, scaler: &Scaler) -> Option<Judged> {
         let mut best: Option<Judged> = None;
-        for parameters in results.into_iter().filter(|parameters| parameters.iter().all(|value| value.is_finite())) {
+        for parameters in usable {
             let (score, labels) = jury.score(bench, &parameters, scaler);
             if best.as_ref().is_none_or(|(_, old, _)| score > *old) {
                 best = Some((parameters, score, labels));
             }
         }
-        let advice = "training broke down: scale the features, or lower the weights of the objective";
-        best.ok_or_else(|| ReplicaError::Model(advice.to_owned()))
+        best
     }
 
     /// Starts, paces or promotes a challenger. `last`: the input is over, the challenger is promoted now.
@@ -138,13 +139,15 @@ impl Learner {
         let clusters = self.settings.model.clusters;
         let jury = self.jury(online.reservoir.anchors(), &online.scaler, number);
         let (incumbent, old) = jury.score(&online.bench, &online.teacher, &online.scaler);
-        let (mut rival, challenger, new) = match Self::best(&online.bench, results, &jury, &online.scaler) {
-            Ok(best) => best,
+        let usable = match Self::usable(results) {
+            Ok(usable) => usable,
             Err(error) => {
                 tracing::warn!(%error, "no challenger can be used, the model stays");
                 return;
             }
         };
+        let best = Self::best(&online.bench, usable, &jury, &online.scaler);
+        let Some((mut rival, challenger, new)) = best else { return };
         tracing::info!(incumbent, challenger, promoted = challenger > incumbent, "challenger compared");
         if challenger <= incumbent {
             return;
