@@ -19,21 +19,27 @@
 pub fn prices(logits: &[f32], target: &[f32], rounds: usize) -> Vec<f32> {
     let clusters = target.len();
     let rows = logits.len() / clusters;
-    let mut prices = vec![0.0f32; clusters];
-    let mut soft = vec![0.0f32; clusters];
+    // softmax(l - u) is in proportion to exp(l)·exp(-u), so that exponentials of rows are taken once, not in every round; in
+    // double precision, whose range logits and prices do not leave.
+    let mut odds = Vec::with_capacity(logits.len());
+    for row in logits.chunks_exact(clusters) {
+        let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        odds.extend(row.iter().map(|l| f64::from(l - top).exp()));
+    }
+    let mut prices = vec![0.0f64; clusters];
     for _ in 0..rounds {
-        let mut mean = vec![0.0f64; clusters];
-        for row in logits.chunks_exact(clusters) {
-            softmax(row, &prices, &mut soft);
-            for (m, s) in mean.iter_mut().zip(&soft) {
-                *m += f64::from(*s);
-            }
+        let weights: Vec<f64> = prices.iter().map(|price| (-price).exp()).collect();
+        let mut mean = vec![0.0; clusters];
+        for row in odds.chunks_exact(clusters) {
+            let sum: f64 = row.iter().zip(&weights).map(|(o, w)| o * w).sum();
+            let part = sum.recip();
+            mean.iter_mut().zip(row.iter().zip(&weights)).for_each(|(m, (o, w))| *m += o * w * part);
         }
         for ((price, m), share) in prices.iter_mut().zip(&mean).zip(target) {
-            *price += (m / rows.max(1) as f64 / f64::from(*share) + 1e-6).ln() as f32;
+            *price += (m / rows.max(1) as f64 / f64::from(*share) + 1e-6).ln();
         }
     }
-    prices
+    prices.into_iter().map(|price| price as f32).collect()
 }
 
 /// `softmax(logits - prices)` into `out`.
@@ -89,6 +95,24 @@ mod tests {
             let reached = shares(&logits, &prices(&logits, &target, 5));
             for (share, wanted) in reached.iter().zip(&target) {
                 assert!((share - wanted).abs() < 1e-2, "{reached:?} {target:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn prices_equal_those_of_the_formula_round_by_round() {
+        let mut rng = stream(5, "projection", 0);
+        // Up to 120 apart: their exponentials do not fit into single precision.
+        let logits: Vec<f32> = (0..200 * 5).map(|_| rng.random_range(-60.0..60.0)).collect();
+        let target = [0.4, 0.3, 0.1, 0.1, 0.1];
+        let mut expected = vec![0.0f32; 5];
+        for rounds in 0..8 {
+            for (price, expected) in prices(&logits, &target, rounds).iter().zip(&expected) {
+                assert!((price - expected).abs() < 1e-4, "{price} {expected} after {rounds} rounds");
+            }
+            let reached = shares(&logits, &expected);
+            for ((price, reached), share) in expected.iter_mut().zip(reached).zip(target) {
+                *price += (reached / share + 1e-6).ln();
             }
         }
     }
