@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::assign::Assignment;
 use super::live::LivePairs;
 use super::matchmaker::Matchmaker;
 use super::noise::Noise;
 use super::nursery::Nursery;
-use super::online::{Online, direction, verdict};
+use super::online::{Online, direction};
 use super::pairs::PairStore;
 use super::reservoir::Reservoir;
 use super::sample::Sample;
@@ -15,9 +16,9 @@ use super::scaler::Scaler;
 use super::settings::Settings;
 use super::trainer::{Item, Part, Trained, Workbench};
 use super::update::Phase;
-use super::watch::{Sight, Watch};
+use super::watch::Watch;
 use crate::data::RowPair;
-use crate::network::{Device, values};
+use crate::network::Device;
 use crate::replica::{Arrival, Output, Replica, ReplicaError, Status, Step};
 use crate::stats::random::stream;
 
@@ -40,7 +41,9 @@ pub struct Learner {
     pub(super) live: LivePairs,
     pub(super) online: Option<Box<Online>>,
     pub(super) phase: Phase,
-    output: Output,
+    /// Rows of the present epoch that were assigned and wait for the other workers' sights.
+    pub(super) unobserved: Option<Assignment>,
+    pub(super) output: Output,
 }
 
 impl Learner {
@@ -62,6 +65,7 @@ impl Learner {
             live: LivePairs::default(),
             online: None,
             phase: Phase::Idle,
+            unobserved: None,
             output: Output::default(),
         }
     }
@@ -160,7 +164,7 @@ impl Learner {
             online.price(&costs, min, max);
         }
         self.online = Some(online);
-        self.assign(&held, &items, true);
+        self.assign_warm_up(&held, &items);
         Ok(())
     }
 
@@ -171,39 +175,6 @@ impl Learner {
             (None, None) => None,
             (min, max) => Some((min.unwrap_or(0.0), max.unwrap_or(1.0))),
         }
-    }
-
-    /// Assigns rows with the model as it stands. Every worker assigns all of them, because shares and drift are replicated and
-    /// a forward pass costs less than an exchange; each emits its own part.
-    fn assign(&mut self, arrivals: &[Arrival], items: &[Item], warmup: bool) {
-        let Some(online) = &mut self.online else { return };
-        let clusters = self.settings.model.clusters;
-        let own = match warmup {
-            false => self.part.of(arrivals.len()),
-            // They leave before the other rows of their epoch, so that one worker's rows follow another's.
-            true if self.part.index == 0 => 0..arrivals.len(),
-            true => 0..0,
-        };
-        let limit = online.watch.outlier_distance();
-        let mut sights = Vec::with_capacity(items.len());
-        for (start, block) in items.chunks(512).enumerate().map(|(i, block)| (i * 512, block)) {
-            let inference = online.bench.infer(&online.teacher, block, &online.scaler);
-            let (scores, distances) = (values(inference.scores), values(inference.distances));
-            let lines = scores.chunks_exact(clusters).zip(distances.chunks_exact(clusters));
-            for (i, (scores, distances)) in lines.enumerate().map(|(i, line)| (start + i, line)) {
-                let verdict = verdict(scores, distances, &online.prices);
-                sights.push(Sight {
-                    cluster: verdict.cluster as u32,
-                    moved: verdict.cluster != verdict.natural,
-                    distance: verdict.distance,
-                });
-                if own.contains(&i) {
-                    self.output.assigned.push(verdict.assigned(arrivals[i].clone(), warmup, limit, self.version));
-                }
-            }
-        }
-        let events = online.watch.observe(&online.bench, arrivals, items, &sights, &online.scaler, self.version);
-        self.output.drift.extend(events);
     }
 
     /// Whether the cap on rows learned from still has room for a row of this event time.
@@ -234,7 +205,7 @@ impl Learner {
             return Ok(());
         }
         let items: Vec<Item> = arrivals.iter().map(|arrival| self.item(arrival)).collect();
-        self.assign(&arrivals, &items, false);
+        self.assign(&arrivals, &items);
         let settings = Arc::clone(&self.settings);
         let mut learned: Vec<Item> = Vec::with_capacity(items.len());
         for (arrival, item) in arrivals.iter().zip(items) {
@@ -296,12 +267,15 @@ impl Replica for Learner {
     }
 
     fn advance(&mut self, mut total: Option<Vec<f32>>) -> Result<Step, ReplicaError> {
+        if let Some(total) = &mut total {
+            self.observe(total);
+        }
         loop {
             let phase = std::mem::replace(&mut self.phase, Phase::Idle);
             let (next, step) = self.step(phase, total.take())?;
             self.phase = next;
             if let Some(step) = step {
-                return Ok(step);
+                return Ok(self.with_sights(step));
             }
         }
     }

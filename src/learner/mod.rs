@@ -8,6 +8,7 @@
 //! Without a stream, [`Fit`] trains an objective on an array and gives a [`Model`].
 
 mod array;
+mod assign;
 mod fit;
 mod frozen;
 pub mod half_life;
@@ -28,6 +29,7 @@ mod reservoir;
 mod sample;
 mod scaler;
 mod settings;
+mod sight;
 mod snapshot;
 mod supervision;
 mod trainer;

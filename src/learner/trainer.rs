@@ -184,14 +184,19 @@ pub struct Halfway {
 }
 
 impl Workbench {
-    /// Scales rows into one matrix.
-    pub fn matrix(&self, rows: &[Item], scaler: &Scaler, device: &Device) -> Tensor<2> {
-        let width = scaler.width();
-        let mut scaled = Vec::with_capacity(rows.len() * width);
+    /// Scaled rows: `[rows, features]`, row-major.
+    #[must_use]
+    pub fn scaled(&self, rows: &[Item], scaler: &Scaler) -> Vec<f32> {
+        let mut scaled = Vec::with_capacity(rows.len() * scaler.width());
         for (row, key) in rows {
             scaler.scale(*key, &row.features, &mut scaled);
         }
-        matrix(scaled, rows.len(), width, device)
+        scaled
+    }
+
+    /// Scales rows into one matrix.
+    pub fn matrix(&self, rows: &[Item], scaler: &Scaler, device: &Device) -> Tensor<2> {
+        matrix(self.scaled(rows, scaler), rows.len(), scaler.width(), device)
     }
 
     /// Runs rows through a network without learning.

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::online::Verdict;
 use super::scaler::Scaler;
+use super::sight::Sight;
 use super::trainer::{Item, Workbench};
-use crate::network::values;
-use crate::replica::{Arrival, DriftEvent, Status};
+use crate::network::{Tensor, values};
+use crate::replica::{DriftEvent, Status};
 use crate::stats::drift::{DriftParameters, Monitor, Observation, Reference};
 use crate::stats::principal::Principal;
 use crate::stats::random::stream;
@@ -35,20 +37,12 @@ pub struct Watch {
     monitor: Monitor,
     /// The network at the last fresh fit: drift is judged by a network that stands still.
     reference: Vec<f32>,
+    /// Its matrices, once they are needed.
+    #[serde(skip)]
+    network: Vec<Tensor<2>>,
     principal: Principal,
     mean: Vec<f64>,
     square: Vec<f64>,
-}
-
-/// One assigned row, as the watch sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Sight {
-    /// Durable cluster id.
-    pub cluster: u32,
-    /// Whether the bounds moved the row.
-    pub moved: bool,
-    /// Distance to the assigned centroid.
-    pub distance: f32,
 }
 
 impl Watch {
@@ -72,6 +66,7 @@ impl Watch {
             recent: VecDeque::new(),
             monitor: Monitor::new(drift, bench.objective.clusters(), embedding),
             reference: Vec::new(),
+            network: Vec::new(),
             principal: Principal::fit(&scaled, width, &mut stream(seed, "principal", 0)),
             mean: vec![0.0; embedding],
             square: vec![0.0; embedding],
@@ -117,6 +112,7 @@ impl Watch {
             reconstruction: error,
         });
         self.reference = parameters.to_vec();
+        self.network.clear();
     }
 
     /// The distance beyond which a row is an outlier.
@@ -130,41 +126,55 @@ impl Watch {
         *distances.select_nth_unstable_by(rank, f32::total_cmp).1
     }
 
-    /// Takes in assigned rows, in input order, and says what is to be reported.
-    pub fn observe(
+    /// Length of what all replicas must know of a row.
+    #[must_use]
+    pub fn sight_width(&self) -> usize {
+        Sight::width(self.mean.len(), self.principal.dims())
+    }
+
+    /// Looks at assigned rows, given scaled and as a tensor, and writes what all replicas must know of each into `lines`.
+    pub(super) fn look(
         &mut self,
         bench: &Workbench,
-        arrivals: &[Arrival],
-        items: &[Item],
-        sights: &[Sight],
-        scaler: &Scaler,
-        version: i64,
-    ) -> Vec<DriftEvent> {
-        let width = self.mean.len();
-        let embeddings = values(bench.infer(&self.reference, items, scaler).embedding);
+        (scaled, rows): (&[f32], Tensor<2>),
+        verdicts: &[Verdict],
+        lines: &mut [f32],
+    ) {
+        if self.network.is_empty() {
+            self.network = bench.objective.layout().tensors(&self.reference, &bench.device);
+        }
+        let embeddings = values(bench.objective.infer(&self.network, rows).embedding);
+        let rows = scaled.chunks_exact(self.principal.dims()).zip(embeddings.chunks_exact(self.mean.len()));
+        let lines = lines.chunks_exact_mut(self.sight_width());
+        for (((scaled, embedding), verdict), line) in rows.zip(verdicts).zip(lines) {
+            let residuals = self.principal.residuals(scaled);
+            let error = residuals.iter().sum::<f32>() / residuals.len().max(1) as f32;
+            let (cluster, moved) = (verdict.cluster as u32, verdict.cluster != verdict.natural);
+            let distance = verdict.distance;
+            Sight { cluster, moved, distance, error, embedding, residuals: &residuals }.write(line);
+        }
+    }
+
+    /// Takes in sights of all workers, in input order, and says what is to be reported.
+    pub fn observe(&mut self, times: &[Option<i64>], lines: &[f32], version: i64) -> Vec<DriftEvent> {
         let mut events = Vec::new();
-        for (((arrival, item), sight), embedding) in
-            arrivals.iter().zip(items).zip(sights).zip(embeddings.chunks_exact(width))
-        {
+        for (time, line) in times.iter().zip(lines.chunks_exact(self.sight_width())) {
+            let sight = Sight::read(line, self.mean.len());
             if self.recent.len() == RECENT {
                 self.recent.pop_front();
             }
             self.recent.push_back(Recent { cluster: sight.cluster, moved: sight.moved, distance: sight.distance });
-            for ((m, s), z) in self.mean.iter_mut().zip(&mut self.square).zip(embedding) {
+            for ((m, s), z) in self.mean.iter_mut().zip(&mut self.square).zip(sight.embedding) {
                 let z = f64::from(*z);
                 *m += (z - *m) / VARIANCE_ROWS;
                 *s += (z * z - *s) / VARIANCE_ROWS;
             }
-            let mut scaled = Vec::with_capacity(scaler.width());
-            scaler.scale(item.1, &item.0.features, &mut scaled);
-            let residuals = self.principal.residuals(&scaled);
-            let error = residuals.iter().sum::<f32>() / residuals.len().max(1) as f32;
             let observation = Observation {
-                event_time: arrival.row.event_time,
+                event_time: *time,
                 cluster: sight.cluster,
-                reconstruction: error,
-                embedding,
-                residuals: &residuals,
+                reconstruction: sight.error,
+                embedding: sight.embedding,
+                residuals: sight.residuals,
             };
             events.extend(self.monitor.observe(&[observation], version));
         }

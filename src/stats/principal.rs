@@ -60,6 +60,11 @@ impl Principal {
         Self { mean, components }
     }
 
+    /// Length of a row.
+    pub fn dims(&self) -> usize {
+        self.mean.len()
+    }
+
     /// How many components there are.
     pub fn rank(&self) -> usize {
         self.components.len() / self.mean.len()
