@@ -52,7 +52,10 @@ mod little_endian {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(features: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes: Vec<u8> = features.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let mut bytes = vec![0; size_of_val(features)];
+        for (place, feature) in bytes.as_chunks_mut().0.iter_mut().zip(features) {
+            *place = feature.to_le_bytes();
+        }
         serializer.serialize_bytes(&bytes)
     }
 

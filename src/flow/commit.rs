@@ -43,12 +43,13 @@ pub(super) fn commit<'s>(
         Exchange::new(|_: &Shared<Vote>| 0),
         "Commit",
         |_, _| {
-            let mut ballots = std::collections::BTreeMap::<u64, (_, Vec<Shared<Vote>>)>::new();
+            let mut ballots = std::collections::BTreeMap::<u64, (_, Vec<Vote>)>::new();
             move |(input, _), output| {
                 input.for_each_stamp(|capability, data| {
                     let Some(capability) = capability.retain_least(0) else { return };
                     for vote in data.flat_map(|d| d.drain(..)) {
-                        let ballot = ballots.entry(vote.0.epoch).or_insert_with(|| (capability.clone(), Vec::new()));
+                        let vote = Arc::unwrap_or_clone(vote.0);
+                        let ballot = ballots.entry(vote.epoch).or_insert_with(|| (capability.clone(), Vec::new()));
                         ballot.1.push(vote);
                     }
                 });
@@ -57,10 +58,10 @@ pub(super) fn commit<'s>(
                         break;
                     }
                     let (epoch, (capability, mut votes)) = entry.remove_entry();
-                    votes.sort_by_key(|vote| vote.0.from);
-                    let locals: Vec<Local> = votes.iter().map(|vote| vote.0.local.clone()).collect();
-                    let first = &votes[0].0;
-                    let replica = first.replica.clone().unwrap_or_default();
+                    votes.sort_by_key(|vote| vote.from);
+                    let locals: Vec<Local> = votes.iter_mut().map(|vote| std::mem::take(&mut vote.local)).collect();
+                    let first = votes.swap_remove(0);
+                    let replica = first.replica.map_or_else(Vec::new, Arc::unwrap_or_clone);
                     match record.keep(epoch, replica, &locals, first.finished, &first.status) {
                         Ok(()) => output.session(&capability).give(Shared::new(Covered { locals })),
                         Err(error) => control.halt(error),

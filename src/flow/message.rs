@@ -97,19 +97,19 @@ pub(super) struct Emission {
     /// This worker's own harvest of the epoch.
     pub(super) harvest: Arc<Harvest>,
     pub(super) flags: Flags,
-    /// The model after this epoch, on worker 0, if a checkpoint is made.
-    pub(super) snapshot: Option<Vec<u8>>,
+    /// The model after this epoch, on worker 0, if a checkpoint is made; shared, because it is long.
+    pub(super) snapshot: Option<Arc<Vec<u8>>>,
     pub(super) status: Status,
     pub(super) model_seconds: f64,
 }
 
 /// One worker's part of a checkpoint, durable.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Vote {
     pub(super) epoch: u64,
     pub(super) from: usize,
     pub(super) local: Local,
-    pub(super) replica: Option<Vec<u8>>,
+    pub(super) replica: Option<Arc<Vec<u8>>>,
     pub(super) finished: bool,
     pub(super) status: Status,
 }

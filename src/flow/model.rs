@@ -190,7 +190,7 @@ fn emit(replica: &mut dyn Replica, done: &Open, worker: usize, first_emitted: u6
     if worker != 0 {
         output.drift.clear();
     }
-    let snapshot = (flags.checkpoint && worker == 0).then(|| replica.snapshot());
+    let snapshot = (flags.checkpoint && worker == 0).then(|| Arc::new(replica.snapshot()));
     Emission {
         epoch: done.epoch,
         output,

@@ -96,6 +96,8 @@ impl Learner {
         });
         // They follow the frame where there are any.
         let live = (self.live != LivePairs::default()).then(|| self.live.pack(&mut table));
+        // Parameters, two moments, their average and the reference of drift.
+        let parameters = self.online.as_ref().map_or(0, |online| 5 * online.teacher.len());
         let frame = Frame {
             rows: table.into_rows(),
             keys: self.names.clone(),
@@ -107,7 +109,10 @@ impl Learner {
             extras: extras(&self.held),
             online,
         };
-        let mut bytes = postcard::to_stdvec(&frame).expect("plain data in memory can be written");
+        // Room for what is long, with an eighth to spare: growing as it goes would copy all of it several times.
+        let numbers = frame.rows.iter().map(|row| row.features.len()).sum::<usize>() + parameters;
+        let room = Vec::with_capacity(4 * numbers + numbers / 2);
+        let mut bytes = postcard::to_extend(&frame, room).expect("plain data in memory can be written");
         if let Some(live) = live {
             bytes.extend(postcard::to_stdvec(&live).expect("plain data in memory can be written"));
         }
