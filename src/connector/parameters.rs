@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct ParquetSourceParameters {
     /// Files, globs, directories (hive `key=value`), `s3://` `gs://` `az://` with the `s3` feature.
     pub paths: Vec<String>,
-    /// How many rows are decoded at once; changes speed, never a result.
+    /// How many rows are decoded at once, of about a megabyte at most; changes speed, never a result.
     #[serde(default = "batch_rows")]
     pub batch_rows: usize,
 }

@@ -12,12 +12,17 @@ use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::Length;
 
 use super::parquet_catalog::{CatalogFile, ParquetCatalog, RowGroup, byte_range};
 use super::plan::{Piece, Plan};
 use super::{ConnectorError, Pace, Polled, Share, Source, hive};
 use crate::data::Records;
+
+/// About how many bytes are decoded at once: a larger batch has left the cache when its last rows are used, and decoding it is a
+/// pause that all workers share.
+const BATCH_BYTES: u64 = 1 << 20;
 
 /// One worker's view of Parquet files.
 pub struct ParquetSource {
@@ -185,10 +190,22 @@ impl Layout {
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays.collect(), &options)
     }
 
+    /// The wanted columns of a row group.
+    fn chunks<'a>(&self, file: &'a CatalogFile, group: RowGroup) -> impl Iterator<Item = &'a ColumnChunkMetaData> {
+        let chunks = file.metadata.metadata().row_group(group.index).columns().iter().enumerate();
+        chunks.filter(|(leaf, _)| self.mask.leaf_included(*leaf)).map(|(_, chunk)| chunk)
+    }
+
     /// The bytes of a row group that hold the wanted columns.
     fn byte_ranges(&self, file: &CatalogFile, group: RowGroup) -> Vec<Range<u64>> {
-        let chunks = file.metadata.metadata().row_group(group.index).columns().iter().enumerate();
-        chunks.filter(|(leaf, _)| self.mask.leaf_included(*leaf)).filter_map(|(_, chunk)| byte_range(chunk)).collect()
+        self.chunks(file, group).filter_map(byte_range).collect()
+    }
+
+    /// How many rows of a row group are decoded at once, at most `most`.
+    fn batch_rows(&self, file: &CatalogFile, group: RowGroup, most: usize) -> usize {
+        let bytes: u64 = self.chunks(file, group).map(|chunk| chunk.uncompressed_size().unsigned_abs()).sum();
+        let fitting = BATCH_BYTES / (bytes / group.rows.max(1)).max(1);
+        usize::try_from(fitting.clamp(1, group.rows.max(1))).map_or(most, |rows| rows.min(most))
     }
 }
 
@@ -218,7 +235,7 @@ fn seek(
     let decoder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, file.metadata.clone())
         .with_projection(layout.mask.clone())
         .with_row_groups(vec![group.index])
-        .with_batch_size(batch_rows.min(usize::try_from(group.rows).unwrap_or(usize::MAX)))
+        .with_batch_size(layout.batch_rows(file, group, batch_rows))
         .with_offset(usize::try_from(from).unwrap_or(usize::MAX))
         .build()
         .map_err(failed)?;
