@@ -7,8 +7,10 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 /// Lags of the autocorrelation, in readings.
 const LAGS: [usize; 5] = [1, 5, 10, 20, 40];
-/// Borders of the power bands, in bins of the transform.
+/// Borders of the power bands, in bins of the transform of a window of [`BAND_SECONDS`].
 const BANDS: [usize; 6] = [1, 2, 4, 8, 16, 64];
+/// The window that the bands were chosen for: 128 readings at 50 Hz, bins 0.390625 Hz apart.
+const BAND_SECONDS: f64 = 2.56;
 /// Values of a channel.
 const BLOCKS: usize = 7 + LAGS.len() + (BANDS.len() - 1) + 1;
 /// Keeps quotients finite for constant channels.
@@ -27,19 +29,23 @@ const TINY: f64 = 1e-9;
 /// 6      interquartile range, percentiles by linear interpolation
 /// 7      share of t = 0..N-2 with sign x'[t+1] != sign x'[t]
 /// 8-12   sum_t x'[t] x'[t+l] / (sum_t x'[t]² + 1e-9),  l = 1, 5, 10, 20, 40
-/// 13-17  ln(1 + sum P[f]) over f in [1,2) [2,4) [4,8) [8,16) [16,64),  P[f] = |sum_t x'[t] e^(-2 pi i f t / N)|²
+/// 13-17  ln(1 + sum P[f]) over the bands 0.39 .. 0.78 .. 1.56 .. 3.12 .. 6.25 .. 25 Hz,  P[f] = |sum_t x'[t] e^(-2 pi i f t / N)|²
 /// 18     the f in 1..=N/2 with the largest P[f] (the first of equals), less 1
 /// then   for every pair of axes i < j:  sum_t xi' xj' / (sqrt(sum xi'² sum xj'²) + 1e-9)
 /// ```
 ///
-/// `n` triples give `4n·18 + 3n(3n - 1)/2` values. The list was chosen for windows of `N = 128`. For other lengths lags stay
-/// in readings (0 where `l >= N`) and bands stay in bins: bins beyond `N/2` do not exist and count nothing, bins from 64
-/// on are in no band, though the largest is sought among them too.
+/// `n` triples give `4n·18 + 3n(3n - 1)/2` values. The list was chosen for windows of `N = 128` at 50 Hz, where the bands are
+/// the bins `[1,2) [2,4) [4,8) [8,16) [16,64)`, as their names say. In a window of `T` seconds they are the bins from
+/// `round(border·T/2.56)` on, the same frequencies at any rate and length; the mean is in no band, a band narrower than a bin
+/// may be empty (0), bins beyond `N/2` do not exist, and frequencies from 25 Hz on are in no band, though the largest is sought
+/// among them too. Lags stay in readings (0 where `l >= N`), the largest in bins.
 ///
 /// Computed in `f64`.
 pub struct Statistics {
     triples: usize,
     length: usize,
+    /// Borders of the power bands in bins.
+    bands: [usize; BANDS.len()],
     transform: Arc<dyn RealToComplex<f64>>,
     /// Channel after channel, less their means.
     centred: Vec<f64>,
@@ -52,19 +58,23 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// For windows of `length` readings (at least 2) of `triples` sensors.
-    pub fn new(triples: usize, length: usize) -> Self {
+    /// For windows of `length` readings (at least 2), `rate_hz` a second, of `triples` sensors.
+    pub fn new(triples: usize, length: usize, rate_hz: f64) -> Self {
+        let seconds = length as f64 / rate_hz;
+        let bins = length / 2 + 1;
+        let border = |bin: usize| ((bin as f64 * seconds / BAND_SECONDS).round() as usize).clamp(1, bins);
         let transform = RealFftPlanner::new().plan_fft_forward(length);
         Self {
             triples,
             length,
+            bands: BANDS.map(border),
             centred: vec![0.0; 4 * triples * length],
             squares: vec![0.0; 4 * triples],
             sorted: vec![0.0; length],
             signal: vec![0.0; length],
             scratch: transform.make_scratch_vec(),
             spectrum: transform.make_output_vec(),
-            power: vec![0.0; length / 2 + 1],
+            power: vec![0.0; bins],
             transform,
         }
     }
@@ -147,9 +157,8 @@ impl Statistics {
         for (power, value) in self.power.iter_mut().zip(&self.spectrum) {
             *power = value.norm_sqr();
         }
-        for (value, band) in out[7 + LAGS.len()..].iter_mut().zip(BANDS.windows(2)) {
-            let (from, to) = (band[0].min(self.power.len()), band[1].min(self.power.len()));
-            *value = self.power[from..to].iter().sum::<f64>().ln_1p();
+        for (value, band) in out[7 + LAGS.len()..].iter_mut().zip(self.bands.windows(2)) {
+            *value = self.power[band[0]..band[1]].iter().sum::<f64>().ln_1p();
         }
         out[BLOCKS - 1] = first_largest(&self.power[1..]) as f64;
         out

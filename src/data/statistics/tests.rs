@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::Statistics;
 
 /// Every value by its definition, one sum at a time.
-fn plain(readings: &[f32], triples: usize, length: usize) -> Vec<f64> {
+fn plain(readings: &[f32], triples: usize, length: usize, rate_hz: f64) -> Vec<f64> {
     let axes = 3 * triples;
     let mut channels: Vec<Vec<f64>> =
         (0..axes).map(|axis| (0..length).map(|t| f64::from(readings[t * axes + axis])).collect()).collect();
@@ -44,7 +44,9 @@ fn plain(readings: &[f32], triples: usize, length: usize) -> Vec<f64> {
                     real * real + imaginary * imaginary
                 })
                 .collect();
-            for (from, to) in [(1, 2), (2, 4), (4, 8), (8, 16), (16, 64)] {
+            let bin = |border: f64| ((border / 2.56 * n / rate_hz).round() as usize).max(1);
+            for (from, to) in [(1.0, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0), (16.0, 64.0)] {
+                let (from, to) = (bin(from), bin(to));
                 out.push((1.0 + power.iter().take(to).skip(from).sum::<f64>()).ln());
             }
             let mut largest = 1;
@@ -72,12 +74,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn the_fast_statistics_equal_the_plain_ones(
+        rate_hz in 5.0..200.0,
         (triples, length, readings) in (1_usize..4, 2_usize..150).prop_flat_map(|(triples, length)| {
             (Just(triples), Just(length), prop::collection::vec(-20.0_f32..20.0, 3 * triples * length))
         })
     ) {
-        let fast = Statistics::new(triples, length).extract(&readings);
-        let plain = plain(&readings, triples, length);
+        let fast = Statistics::new(triples, length, rate_hz).extract(&readings);
+        let plain = plain(&readings, triples, length, rate_hz);
         prop_assert_eq!(fast.len(), plain.len());
         for (place, (fast, plain)) in fast.iter().zip(&plain).enumerate() {
             prop_assert!((f64::from(*fast) - plain).abs() <= 1e-4 * plain.abs().max(1.0), "value {}: {} {}", place, fast, plain);
@@ -89,7 +92,7 @@ proptest! {
 fn two_triples_have_159_values_and_as_many_names() {
     let sensors = [["ax", "ay", "az"].map(String::from), ["wx", "wy", "wz"].map(String::from)];
     let names = Statistics::feature_names(&sensors);
-    assert_eq!(Statistics::new(2, 128).width(), 159);
+    assert_eq!(Statistics::new(2, 128, 50.0).width(), 159);
     assert_eq!(names.len(), 159);
     assert_eq!(names[0], "mean(ax)");
     assert_eq!(names[6], "mean(|ax,ay,az|)");
@@ -100,7 +103,7 @@ fn two_triples_have_159_values_and_as_many_names() {
 #[test]
 fn a_motionless_sensor_has_finite_statistics() {
     let readings: Vec<f32> = [0.1, -9.81, 0.0].repeat(128);
-    let out = Statistics::new(1, 128).extract(&readings);
+    let out = Statistics::new(1, 128, 50.0).extract(&readings);
     assert!(out.iter().all(|value| value.is_finite()));
     assert!((out[1] + 9.81).abs() < 1e-6, "mean of the second axis");
     assert!(out[4..8].iter().all(|deviation| deviation.abs() < 1e-6));
@@ -109,7 +112,7 @@ fn a_motionless_sensor_has_finite_statistics() {
 #[test]
 fn readings_near_the_limits_of_f32_have_finite_statistics() {
     let readings: Vec<f32> = (0..384).map(|i| if i % 2 == 0 { f32::MAX } else { f32::MIN }).collect();
-    assert!(Statistics::new(1, 128).extract(&readings).iter().all(|value| value.is_finite()));
+    assert!(Statistics::new(1, 128, 50.0).extract(&readings).iter().all(|value| value.is_finite()));
 }
 
 #[test]
@@ -117,15 +120,29 @@ fn a_pure_tone_has_its_bin_as_the_peak() {
     for (length, bin) in [(128, 5), (100, 17), (33, 16)] {
         let tone = |t: usize| (TAU * (bin * t) as f64 / length as f64).sin() as f32;
         let readings: Vec<f32> = (0..length).flat_map(|t| [tone(t), 0.0, 0.0]).collect();
-        let out = Statistics::new(1, length).extract(&readings);
+        let out = Statistics::new(1, length, 50.0).extract(&readings);
         assert_eq!(out[17 * 4], (bin - 1) as f32);
+    }
+}
+
+#[test]
+fn a_tone_is_in_the_band_of_its_frequency_at_any_rate_and_length() {
+    for (hz, band) in [(0.390625, 0), (1.171875, 1), (2.34375, 2), (4.6875, 3), (9.375, 4)] {
+        for (rate_hz, length) in [(50.0, 128), (25.0, 64), (50.0, 256), (100.0, 512), (40.0, 1000)] {
+            let tone = |t: usize| (TAU * hz * t as f64 / rate_hz).sin() as f32;
+            let readings: Vec<f32> = (0..length).flat_map(|t| [tone(t), 0.0, 0.0]).collect();
+            let out = Statistics::new(1, length, rate_hz).extract(&readings);
+            let powers: Vec<f32> = (12..17).map(|block| out[block * 4]).collect();
+            let largest = (0..5).max_by(|&a, &b| powers[a].total_cmp(&powers[b])).unwrap();
+            assert_eq!(largest, band, "{hz} Hz, {length} readings at {rate_hz} Hz: {powers:?}");
+        }
     }
 }
 
 #[test]
 fn one_extractor_may_be_used_again() {
     let readings: Vec<f32> = (0..384).map(|i| (i as f32).sin()).collect();
-    let mut statistics = Statistics::new(1, 128);
+    let mut statistics = Statistics::new(1, 128, 50.0);
     let first = statistics.extract(&readings);
     statistics.extract(&vec![3.0; 384]);
     assert_eq!(statistics.extract(&readings), first);

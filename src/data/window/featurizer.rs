@@ -69,7 +69,7 @@ impl WindowFeaturizer {
             lateness_ns: window.lateness_ns(),
             max_gap_ns: if features.series().is_some() { None } else { Some(features.max_gap_ns()) },
             label_share: window.label_share(),
-            statistics: Statistics::new(window.sensors().len(), window.length()),
+            statistics: Statistics::new(window.sensors().len(), window.length(), window.rate_hz()),
             released: vec![0.0; axes],
             waiting: 0,
             windows: Windows::default(),

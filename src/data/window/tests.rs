@@ -261,7 +261,8 @@ proptest! {
         let expected: Vec<(String, usize)> =
             windows.iter().map(|(series, members)| (series.clone(), *members.last().unwrap())).collect();
         prop_assert_eq!(found, expected);
-        let mut statistics = Statistics::new(1, features.window().unwrap().length());
+        let window = features.window().unwrap();
+        let mut statistics = Statistics::new(1, window.length(), window.rate_hz());
         for (place, ((_, members), row)) in windows.iter().zip(&output.rows).enumerate() {
             let values: Vec<f32> =
                 members.iter().map(|&m| readings[m].x).flat_map(|x| [x, x * 0.5 + 1.0, -x]).collect();
