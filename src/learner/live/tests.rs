@@ -12,7 +12,7 @@ fn at(offset: i64) -> Coordinates {
 fn row(offset: i64) -> Arc<Row> {
     let (key, series) = ("".into(), "".into());
     let (coordinates, features) = (at(offset), vec![offset as f32]);
-    Arc::new(Row { coordinates, sequence: offset as u64, key, series, event_time: None, features })
+    Arc::new(Row { coordinates, sequence: offset as u64, key, series, event_time: None, features: features.into() })
 }
 
 fn arrival(offset: i64) -> Arrival {

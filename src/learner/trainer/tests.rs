@@ -32,7 +32,7 @@ fn step(denoise: f64, stage: Stage, peers: usize) -> Ran {
     let objective = Method::Idec(IdecParameters { denoise, ..IdecParameters::default() }).build(&shape);
     let noise = Arc::new(Noise::new(3, FEATURES));
     let bench = Workbench { objective: Arc::clone(&objective), device: open(Backend::Flex).unwrap(), noise };
-    let features: Vec<(u32, &[f32])> = samples.iter().map(|sample| (0, sample.row.features.as_slice())).collect();
+    let features: Vec<(u32, &[f32])> = samples.iter().map(|sample| (0, &sample.row.features[..])).collect();
     let scaler = Scaler::new(ScaleParameters::default(), &features);
     let parameters = objective.layout().draw(&mut stream(2, "network", 0));
     let trained = Trained::new(objective.as_ref(), parameters);
