@@ -142,13 +142,18 @@ impl Learner {
         let usable = match Self::usable(results) {
             Ok(usable) => usable,
             Err(error) => {
-                tracing::warn!(%error, "no challenger can be used, the model stays");
+                if self.part.index == 0 {
+                    tracing::warn!(%error, "no challenger can be used, the model stays");
+                }
                 return;
             }
         };
         let best = Self::best(&online.bench, usable, &jury, &online.scaler);
         let Some((mut rival, challenger, new)) = best else { return };
-        tracing::info!(incumbent, challenger, promoted = challenger > incumbent, "challenger compared");
+        // All replicas come to the same end.
+        if self.part.index == 0 {
+            tracing::info!(incumbent, challenger, promoted = challenger > incumbent, "challenger compared");
+        }
         if challenger <= incumbent {
             return;
         }
