@@ -28,11 +28,13 @@ pub struct AeCmParameters {
     pub pretraining: f64,
     /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
     pub denoise: f64,
+    /// Added by Adam to the root of the mean squared gradient. The authors' 1e-3 slows every weight whose gradient is smaller.
+    pub epsilon: f64,
 }
 
 impl Default for AeCmParameters {
     fn default() -> Self {
-        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, scaled: true, pretraining: 0.6, denoise: 0.0 }
+        Self { beta: 100.0, lambda: 0.1, alpha: 1.1, scaled: true, pretraining: 0.6, denoise: 0.0, epsilon: 1e-8 }
     }
 }
 
@@ -46,6 +48,7 @@ impl Parameters for AeCmParameters {
         check.within("alpha", self.alpha, "at least 1", |v| v >= 1.0);
         check.share("pretraining", self.pretraining);
         check.share("denoise", self.denoise);
+        check.positive("epsilon", self.epsilon);
     }
 
     fn build(&self, shape: &Shape) -> Arc<dyn Objective> {
@@ -66,7 +69,8 @@ impl Parameters for AeCmParameters {
 /// Differences from the paper: `W, b` are seated as the responsibilities of an isotropic mixture around the k-means centroids
 /// (the authors use the pseudo-inverse of the centroids); if `scaled`, encoder and decoder are changed together before the
 /// first step of clustering so that these centroids have length 1 on average, which the third and fourth term want, and the
-/// reconstruction stays as it was; weights are averaged continuously by the learner's teacher instead of over one extra epoch.
+/// reconstruction stays as it was; weights are averaged continuously by the learner's teacher instead of over one extra epoch;
+/// Adam's `ε` is the usual one, because theirs of 10⁻³ wants their thousand readings.
 #[derive(Clone, Debug)]
 pub struct AeCm {
     parameters: AeCmParameters,
@@ -109,7 +113,7 @@ impl Objective for AeCm {
     }
 
     fn adam(&self) -> AdamSettings {
-        AdamSettings { epsilon: 1e-3, decay: 0.0, ..AdamSettings::default() }
+        AdamSettings { epsilon: self.parameters.epsilon as f32, decay: 0.0, ..AdamSettings::default() }
     }
 
     fn schedule(&self) -> Schedule {
