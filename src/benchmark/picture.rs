@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rand::seq::index::sample;
 
+use super::file::write_text;
 use super::suite::Line;
-use crate::connector::ConnectorError;
 use crate::error::Error;
 use crate::report::{self, Point};
 use crate::stats::random::stream;
@@ -32,11 +32,7 @@ impl Embedded {
             tracing::warn!(file = %file.display(), "no row can be shown: the picture is left out");
             return Ok(());
         };
-        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|source| ConnectorError::Create { path: folder.into(), source })?;
-        }
-        std::fs::write(file, image + "\n").map_err(|source| ConnectorError::Write { path: file.into(), source })?;
-        Ok(())
+        Ok(write_text(file, &(image + "\n"))?)
     }
 
     /// Some of the rows in two dimensions, drawn at random, in their order.

@@ -12,6 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::error::BenchmarkError;
+use super::file::make_folder_of;
 use super::measure::Score;
 use crate::connector::ConnectorError;
 
@@ -104,9 +105,7 @@ impl Records {
             None => self.records.push(record),
         }
         let path = self.file.clone();
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|source| ConnectorError::Create { path: folder.into(), source })?;
-        }
+        make_folder_of(&path)?;
         let temporary = path.with_extension("tmp");
         let written = self.write(&temporary).and_then(|()| std::fs::rename(&temporary, &path));
         written.map_err(|source| {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -71,7 +71,7 @@ pub fn execute(arguments: &BenchmarkArguments) -> Result<(), Error> {
             return Err(ConnectorError::Unreadable { file, problem: error.to_string() }.into());
         }
     };
-    write(&arguments.document, &benchmark::document(&old, &arguments.document, &suite, &summaries)?)?;
+    benchmark::write_text(&arguments.document, &benchmark::document(&old, &arguments.document, &suite, &summaries)?)?;
     let chosen: Vec<_> = summaries
         .into_iter()
         .filter(|line| format!("{} {} {}", line.method, line.data, line.order).contains(&arguments.only))
@@ -103,12 +103,4 @@ fn log(progress: Progress<'_>) {
             tracing::error!(line = place(record), seed = record.seed, %error, left, "failed");
         }
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|source| ConnectorError::Create { path: folder.into(), source })?;
-    }
-    fs::write(path, text).map_err(|source| ConnectorError::Write { path: path.into(), source })?;
-    Ok(())
 }

@@ -155,6 +155,23 @@ fn slice_on(
     (f64::from(values(loss)[0]), gradient)
 }
 
+/// A whole batch in the middle of clustering, without balance and constraints.
+pub(super) fn whole_batch<'a>(pairs: usize, evidence: &'a [f32], parameters: &'a [f32]) -> Context<'a> {
+    Context {
+        pairs,
+        slice: 0..pairs,
+        fresh: 0,
+        evidence,
+        device_prices: &[],
+        target: &[],
+        strength: 0.0,
+        constraints: &[],
+        stage: Stage::Clustering,
+        progress: 0.5,
+        parameters,
+    }
+}
+
 fn evidence(objective: &dyn Objective, parameters: &[f32]) -> Vec<f32> {
     let device = open(backend()).unwrap().autodiff();
     let leaves = objective.layout().leaves(parameters, &device);

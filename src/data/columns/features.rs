@@ -11,6 +11,7 @@ use super::super::error::FeatureError;
 use super::Flaw;
 use super::extras::column;
 use super::numbers::{Numbers, is_number};
+use crate::stats::all_finite;
 
 /// Whether [`FeatureColumns`] can read the type.
 pub(in crate::data) fn is_feature(data_type: &DataType) -> bool {
@@ -156,8 +157,7 @@ impl<'a> FeatureColumn<'a> {
 
     /// Whether all values of a row are finite.
     fn whole(&self, row: usize, values: &[f32]) -> Result<(), Flaw> {
-        // Without stopping at the first one, many are looked at together.
-        if values.iter().fold(true, |whole, value| whole & value.is_finite()) {
+        if all_finite(values) {
             return Ok(());
         }
         let hole = values.iter().position(|value| !value.is_finite());

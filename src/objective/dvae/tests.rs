@@ -1,5 +1,6 @@
 use super::*;
 use crate::network::{Backend, open};
+use crate::objective::tests::whole_batch;
 use crate::stats::random::stream;
 
 /// Three groups of codes in two dimensions.
@@ -41,19 +42,7 @@ fn similarity_starts_when_it_is_told_to() {
         let rows = matrix((0..24).map(|i| (i as f32).sin()).collect(), 8, 3, &device);
         let pass = dvae.forward(&leaves, rows, &[1, 2, 3, 4, 5, 6, 7, 8]);
         let evidence = dvae.evidence(&pass);
-        let context = Context {
-            pairs: 4,
-            slice: 0..4,
-            fresh: 0,
-            evidence: &evidence,
-            device_prices: &[],
-            target: &[],
-            strength: 0.0,
-            constraints: &[],
-            stage: Stage::Clustering,
-            progress,
-            parameters: &parameters,
-        };
+        let context = Context { progress, ..whole_batch(4, &evidence, &parameters) };
         dvae.layout().gradient(&dvae.loss(&leaves, &pass, &context), &leaves)
     };
     assert_eq!(loss(1.0, 0.4), loss(0.0, 0.4));
@@ -81,19 +70,7 @@ fn the_pulls_at_the_mean_codes_are_those_of_the_loss() {
             let leaves = dvae.layout().leaves(&parameters, &device);
             let pass = dvae.forward(&leaves, matrix(rows.clone(), 8, 3, &device), &[0, 1, 2, 3, 4, 5, 6, 7]);
             let evidence = dvae.evidence(&pass);
-            let context = Context {
-                pairs: 4,
-                slice: 0..4,
-                fresh: 0,
-                evidence: &evidence,
-                device_prices: &[],
-                target: &[],
-                strength: 0.0,
-                constraints: &[],
-                stage: Stage::Clustering,
-                progress: 0.5,
-                parameters: &parameters,
-            };
+            let context = whole_batch(4, &evidence, &parameters);
             dvae.layout().gradient(&dvae.loss(&leaves, &pass, &context), &leaves)
         };
         // Matrices before that bias: 3·6 and 6 numbers, then 6·4.

@@ -23,19 +23,7 @@ fn pretrained(
     let mut pass = objective.forward(&leaves, chosen(seen), &seeds(slice.clone()));
     pass.input = chosen(whole);
     let evidence = evidence(objective, parameters);
-    let context = Context {
-        pairs,
-        slice,
-        fresh: 0,
-        evidence: &evidence,
-        device_prices: &[0.0; ROWS * CLUSTERS],
-        target: &[1.0 / CLUSTERS as f32; CLUSTERS],
-        strength: 1.0,
-        constraints: &[],
-        stage: Stage::Pretraining,
-        progress: 0.5,
-        parameters,
-    };
+    let context = Context { slice, stage: Stage::Pretraining, ..whole_batch(pairs, &evidence, parameters) };
     let loss = objective.loss(&leaves, &pass, &context);
     let gradient = objective.layout().gradient(&loss, &leaves);
     (f64::from(values(loss)[0]), gradient)

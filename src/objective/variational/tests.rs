@@ -3,6 +3,7 @@ use rand::Rng;
 
 use super::*;
 use crate::network::{Backend, open, values};
+use crate::objective::tests::whole_batch;
 use crate::stats::random::stream;
 
 const ROWS: usize = 6;
@@ -129,19 +130,7 @@ fn the_weight_of_the_divergence_rises_to_one_and_stays() {
     let rows = matrix(drawn(5, 0.0, 1.0), ROWS, 5, &rig.device);
     let pass = rig.model.forward(&matrices, rows, &[1, 2, 3, 4, 5, 6], |codes| rig.model.log_joint(&matrices, codes));
     let loss = |progress: f64, warmup: f64| {
-        let context = Context {
-            pairs: ROWS / 2,
-            slice: 0..ROWS / 2,
-            fresh: 0,
-            evidence: &[],
-            device_prices: &[],
-            target: &[],
-            strength: 0.0,
-            constraints: &[],
-            stage: Stage::Clustering,
-            progress,
-            parameters: &rig.parameters,
-        };
+        let context = Context { progress, ..whole_batch(ROWS / 2, &[], &rig.parameters) };
         f64::from(values(rig.model.loss(&matrices, &pass, &context, warmup))[0])
     };
     let whole = loss(0.0, 0.0);
