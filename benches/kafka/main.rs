@@ -87,13 +87,14 @@ fn flow(topic: &Topic, rounds: usize, ratios: &mut Vec<String>) {
     topic.line("frozen model alone", Some(encoded.0), Some(encoded.1));
     topic.line("learning off, end to end; its worker", Some(frozen.wall), Some(frozen.worker));
     topic.line("learning off; its reading thread", None, Some(frozen.reader));
+    topic.line("learning off; its writing thread", None, Some(frozen.writer));
     topic.line("learning on, end to end; its worker", Some(trained.rates.wall), Some(trained.rates.worker));
     ratios.push(format!(
         "{} features, {:?}: learning off reaches {:.1} % of the slower of consumer and model by wall time; by processor time its \
-         slower thread allows {:.1} % of the model's rate",
+         slowest thread allows {:.1} % of the model's rate",
         topic.width,
         topic.options.format,
         100.0 * frozen.wall / consumed.min(encoded.0),
-        100.0 * frozen.worker.min(frozen.reader) / encoded.1
+        100.0 * frozen.worker.min(frozen.reader).min(frozen.writer) / encoded.1
     ));
 }

@@ -77,7 +77,7 @@ impl Program {
         let (control, progress) = (Arc::new(Control::default()), Arc::new(Progress::default()));
         let marks: Arc<Mutex<Option<[Mark; 2]>>> = Arc::default();
         let (kept, stop) = (Arc::clone(&marks), Arc::clone(&control));
-        // Called by the worker.
+        // Called by the thread that writes.
         let on_epoch = Arc::new(move |report: &EpochReport| {
             if report.assigned_rows == 0 {
                 return;
@@ -108,6 +108,7 @@ impl Program {
         Rates {
             wall: rows / (last.time - first.time).as_secs_f64(),
             worker: rows / (last.worker - first.worker),
+            writer: rows / (last.writer - first.writer),
             // From its first row on: it is ahead of the rows that leave.
             reader: last.rows as f64 / last.reader,
         }
@@ -131,6 +132,8 @@ pub struct Rates {
     pub wall: f64,
     /// Of the worker's time on a processor.
     pub worker: f64,
+    /// Of the time on a processor of the thread that writes beside it.
+    pub writer: f64,
     /// Of the time on a processor of the thread that reads the topic.
     pub reader: f64,
 }
@@ -141,6 +144,7 @@ impl Rates {
         Self {
             wall: self.wall.max(other.wall),
             worker: self.worker.max(other.worker),
+            writer: self.writer.max(other.writer),
             reader: self.reader.max(other.reader),
         }
     }
@@ -152,12 +156,19 @@ struct Mark {
     rows: u64,
     time: Instant,
     worker: f64,
+    writer: f64,
     reader: f64,
 }
 
 impl Mark {
     fn now(rows: u64) -> Self {
-        Self { rows, time: Instant::now(), worker: cpu::of_this_thread(), reader: cpu::of_threads("kafka reader") }
+        Self {
+            rows,
+            time: Instant::now(),
+            worker: cpu::of_threads("timely:work-0"),
+            writer: cpu::of_this_thread(),
+            reader: cpu::of_threads("kafka reader"),
+        }
     }
 }
 

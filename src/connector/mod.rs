@@ -110,8 +110,8 @@ pub trait Source {
     }
 }
 
-/// Where results of one kind go. One instance per worker.
-pub trait Sink {
+/// Where results of one kind go. One instance per worker, which a thread beside the worker writes to.
+pub trait Sink: Send {
     /// Appends rows; they may be lost by a crash until the next [`prepare`](Self::prepare).
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Turns the votes of all workers into one checkpoint, then lets the sinks show what it covers.
 
-use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,14 +9,15 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Operator;
 
+use super::companion::Companion;
 use super::message::{Covered, Shared, Vote};
-use super::sink::Sinks;
+use super::sink::{Job, Writer};
 use super::{Control, FlowError, Timestamp};
 use crate::checkpoint::Local;
 use crate::replica::Status;
 
-/// Keeps checkpoints. Called on worker 0 only.
-pub trait Record {
+/// Keeps checkpoints, in a thread beside worker 0; those of other workers are not asked to.
+pub trait Record: Send {
     /// Makes the state after `epoch` durable. On return a crash resumes from here.
     ///
     /// # Errors
@@ -31,43 +32,60 @@ pub trait Record {
     ) -> Result<(), FlowError>;
 }
 
-/// Writes a checkpoint when all workers have voted for it.
+/// Everything that a checkpoint is made of.
+struct Ballot {
+    epoch: u64,
+    /// One for each worker, in their order.
+    votes: Vec<Vote>,
+}
+
+impl Ballot {
+    fn keep(mut self, record: &mut dyn Record) -> Result<(u64, Covered), FlowError> {
+        let locals: Vec<Local> = self.votes.iter_mut().map(|vote| std::mem::take(&mut vote.local)).collect();
+        let first = self.votes.swap_remove(0);
+        let replica = first.replica.map_or_else(Vec::new, Arc::unwrap_or_clone);
+        record.keep(self.epoch, replica, &locals, first.finished, &first.status)?;
+        Ok((self.epoch, Covered { locals }))
+    }
+}
+
+/// Has a checkpoint written when all workers have voted for it. The stream is behind a checkpoint until it is durable.
 pub(super) fn commit<'s>(
     votes: StreamVec<'s, Timestamp, Shared<Vote>>,
     mut record: Box<dyn Record>,
-    peers: usize,
     control: &Arc<Control>,
 ) -> StreamVec<'s, Timestamp, Shared<Covered>> {
-    let control = Arc::clone(control);
-    votes.unary_frontier::<CapacityContainerBuilder<Vec<Shared<Covered>>>, _, _, _>(
+    let (scope, halts) = (votes.scope(), Arc::clone(control));
+    let (worker, peers) = (scope.index(), scope.peers());
+    votes.unary::<CapacityContainerBuilder<Vec<Shared<Covered>>>, _, _, _>(
         Exchange::new(|_: &Shared<Vote>| 0),
         "Commit",
-        |_, _| {
-            let mut ballots = std::collections::BTreeMap::<u64, (_, Vec<Vote>)>::new();
-            move |(input, _), output| {
+        |_, operator| {
+            let wake = scope.worker().sync_activator_for(operator.address.to_vec());
+            let keep = move |ballot: Ballot| ballot.keep(record.as_mut()).map(Some);
+            let keeper = (worker == 0).then(|| Companion::new("checkpoint".to_owned(), control, wake, keep));
+            let mut ballots = BTreeMap::<u64, (_, Vec<Vote>)>::new();
+            move |input, output| {
+                let Some(keeper) = &keeper else { return };
                 input.for_each_stamp(|capability, data| {
                     let Some(capability) = capability.retain_least(0) else { return };
                     for vote in data.flat_map(|d| d.drain(..)) {
-                        let vote = Arc::unwrap_or_clone(vote.0);
-                        let ballot = ballots.entry(vote.epoch).or_insert_with(|| (capability.clone(), Vec::new()));
-                        ballot.1.push(vote);
+                        let epoch = vote.0.epoch;
+                        let (_, votes) = ballots.entry(epoch).or_insert_with(|| (capability.clone(), Vec::new()));
+                        votes.push(Arc::unwrap_or_clone(vote.0));
+                        if votes.len() == peers {
+                            let mut votes = std::mem::take(votes);
+                            votes.sort_by_key(|vote| vote.from);
+                            keeper.give(Ballot { epoch, votes });
+                        }
                     }
                 });
-                while let Some(entry) = ballots.first_entry() {
-                    if entry.get().1.len() < peers || control.halted() {
-                        break;
-                    }
-                    let (epoch, (capability, mut votes)) = entry.remove_entry();
-                    votes.sort_by_key(|vote| vote.from);
-                    let locals: Vec<Local> = votes.iter_mut().map(|vote| std::mem::take(&mut vote.local)).collect();
-                    let first = votes.swap_remove(0);
-                    let replica = first.replica.map_or_else(Vec::new, Arc::unwrap_or_clone);
-                    match record.keep(epoch, replica, &locals, first.finished, &first.status) {
-                        Ok(()) => output.session(&capability).give(Shared::new(Covered { locals })),
-                        Err(error) => control.halt(error),
+                for (epoch, covered) in keeper.answers() {
+                    if let Some((capability, _)) = ballots.remove(&epoch) {
+                        output.session(&capability).give(Shared::new(covered));
                     }
                 }
-                if control.halted() {
+                if halts.halted() {
                     ballots.clear();
                 }
             }
@@ -75,23 +93,11 @@ pub(super) fn commit<'s>(
     )
 }
 
-/// Shows what a durable checkpoint covers.
-pub(super) fn reveal(
-    covered: StreamVec<'_, Timestamp, Shared<Covered>>,
-    sinks: Rc<RefCell<Sinks>>,
-    control: &Arc<Control>,
-) {
-    let control = Arc::clone(control);
-    let worker = covered.scope().index();
+/// Has each worker show what a durable checkpoint covers.
+pub(super) fn reveal(covered: StreamVec<'_, Timestamp, Shared<Covered>>, writer: Rc<Writer>) {
     covered.sink(Pipeline, "Reveal", move |(input, _)| {
         input.for_each_stamp(|_, data| {
-            for covered in data.flat_map(|d| d.drain(..)) {
-                if let Some(local) = covered.0.locals.get(worker)
-                    && let Err(error) = sinks.borrow_mut().commit(&local.sinks)
-                {
-                    control.halt(error);
-                }
-            }
+            data.flat_map(|d| d.drain(..)).for_each(|covered| writer.give(Job::Show(covered)))
         });
     });
 }

@@ -3,8 +3,8 @@
 //! ```text
 //!  source ──parcel──► featurise ──harvest──► model ──emission──► sink ──vote──► commit ──► reveal
 //!  (worker)  to the   (worker)    to all     ▲   │   (worker)         to worker 0       to all
-//!            owner                           └─+1┘
-//!                                    contributions, to all
+//!            owner                           └─+1┘              ╎                ╎         ╎
+//!                                    contributions, to all   writer           keeper    writer
 //! ```
 //!
 //! An **epoch** is one chunk of the input: every worker sends every other exactly one parcel per epoch, so an epoch is complete
@@ -15,11 +15,16 @@
 //!
 //! A **checkpoint** is a flag on worker 0's parcel. It travels with the epoch: each featuriser adds its state after the epoch,
 //! the model its own, each sink makes what it has written durable, and worker 0 writes all of it as one file. Only then do the
-//! sinks show what it covers. The flow holds at most [`AHEAD`] epochs between source and sink.
+//! sinks show what it covers.
+//!
+//! Files and topics are written by threads beside the workers, which never wait for a disk: each worker's rows by its writer, in
+//! epoch order, checkpoints by the keeper beside worker 0. At most [`AHEAD`] epochs are between source and sink, as many wait for
+//! the writer, and none is read beyond [`AHEAD`] after a checkpoint that is not durable yet.
 //!
 //! One process: messages are shared by reference and never serialised.
 
 mod commit;
+mod companion;
 mod error;
 mod featurise;
 mod halt;
@@ -55,7 +60,7 @@ use crate::replica::Replica;
 type Timestamp = u64;
 /// Bits of a timestamp that count rounds.
 const ROUND_BITS: u32 = 20;
-/// Epochs between the source and the sink.
+/// Epochs between the source and the sink, and between the sink and its writer.
 pub const AHEAD: u64 = 4;
 
 /// What one worker brings to the flow.
@@ -126,8 +131,7 @@ fn build(scope: Scope<'_, Timestamp>, parts: Worker, control: &Arc<Control>) {
     let parcels = source::source(scope, source, Rc::clone(&featurize), schedule, retired.clone(), control);
     let harvests = featurise::featurise(parcels, featurize, peers, first, control).broadcast();
     let emissions = model::model(scope, harvests, replica, peers, &schedule, control);
-    let sinks = Rc::new(RefCell::new(sinks));
-    let votes = sink::sink(emissions, Rc::clone(&sinks), scope.index(), meter, control).probe_with(&retired);
-    let covered = commit::commit(votes, record, peers, control).broadcast();
-    commit::reveal(covered, sinks, control);
+    let (writer, votes) = sink::sink(emissions, sinks, meter, control);
+    let covered = commit::commit(votes, record, control).probe_with(&retired).broadcast();
+    commit::reveal(covered, writer);
 }

@@ -1,6 +1,6 @@
-//! Writes what an epoch gave, and makes it durable when a checkpoint is due.
+//! Writes what an epoch gave, and makes it durable when a checkpoint is due: on a thread beside the worker, in epoch order.
 
-use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,8 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 
-use super::message::{Emission, EpochReport, Shared, Vote};
+use super::companion::Companion;
+use super::message::{Covered, Emission, EpochReport, Shared, Vote};
 use super::{Control, FlowError, Timestamp, rows};
 use crate::checkpoint::Local;
 use crate::connector::{ConnectorError, DeadLetterParameters, OnError, Sink};
@@ -76,7 +77,8 @@ impl Sinks {
             .collect()
     }
 
-    pub(super) fn commit(&mut self, tokens: &[Vec<u8>]) -> Result<(), FlowError> {
+    /// Shows what a durable checkpoint covers.
+    fn show(&mut self, tokens: &[Vec<u8>]) -> Result<(), FlowError> {
         for (sink, token) in self.each().into_iter().zip(tokens) {
             sink.commit(token)?;
         }
@@ -84,35 +86,62 @@ impl Sinks {
     }
 }
 
-/// Writes emissions in epoch order; gives a vote for each checkpoint.
+/// What a writer does.
+pub(super) enum Job {
+    Write(Shared<Emission>),
+    Show(Shared<Covered>),
+}
+
+/// Writes one worker's rows; answers with its votes.
+pub(super) type Writer = Companion<Job, Vote>;
+
+/// Has emissions written in epoch order; gives a vote for each checkpoint.
 pub(super) fn sink<'s>(
     emissions: StreamVec<'s, Timestamp, Shared<Emission>>,
-    sinks: Rc<RefCell<Sinks>>,
-    worker: usize,
+    mut sinks: Sinks,
     meter: Arc<dyn Fn(&EpochReport) + Send + Sync>,
     control: &Arc<Control>,
-) -> StreamVec<'s, Timestamp, Shared<Vote>> {
-    let control = Arc::clone(control);
-    emissions.unary::<CapacityContainerBuilder<Vec<Shared<Vote>>>, _, _, _>(Pipeline, "Sink", |_, _| {
-        move |input, output| {
-            input.for_each_stamp(|capability, data| {
-                let Some(capability) = capability.retain_least(0) else { return };
-                for emission in data.flat_map(|d| d.drain(..)) {
-                    if control.halted() {
-                        return;
-                    }
+) -> (Rc<Writer>, StreamVec<'s, Timestamp, Shared<Vote>>) {
+    let (scope, halts) = (emissions.scope(), Arc::clone(control));
+    let worker = scope.index();
+    let mut started = None;
+    let votes =
+        emissions.unary::<CapacityContainerBuilder<Vec<Shared<Vote>>>, _, _, _>(Pipeline, "Sink", |_, operator| {
+            let wake = scope.worker().sync_activator_for(operator.address.to_vec());
+            let writer = Rc::new(Writer::new(format!("write {worker}"), control, wake, move |job| match job {
+                Job::Write(emission) => {
                     let started = Instant::now();
-                    let vote = vote(&mut sinks.borrow_mut(), &emission.0, worker);
+                    let vote = vote(&mut sinks, &emission.0, worker);
                     meter(&report(&emission.0, worker, started.elapsed().as_secs_f64()));
-                    match vote {
-                        Ok(None) => {}
-                        Ok(Some(vote)) => output.session(&capability).give(Shared::new(vote)),
-                        Err(error) => control.halt(error),
+                    vote
+                }
+                Job::Show(covered) => {
+                    covered.0.locals.get(worker).map_or(Ok(()), |local| sinks.show(&local.sinks)).map(|()| None)
+                }
+            }));
+            started = Some(Rc::clone(&writer));
+            let mut ballots = BTreeMap::new();
+            move |input, output| {
+                input.for_each_stamp(|capability, data| {
+                    let Some(capability) = capability.retain_least(0) else { return };
+                    for emission in data.flat_map(|d| d.drain(..)) {
+                        if emission.0.flags.checkpoint {
+                            ballots.insert(emission.0.epoch, capability.clone());
+                        }
+                        writer.give(Job::Write(emission));
+                    }
+                });
+                for vote in writer.answers() {
+                    if let Some(capability) = ballots.remove(&vote.epoch) {
+                        output.session(&capability).give(Shared::new(vote));
                     }
                 }
-            });
-        }
-    })
+                if halts.halted() {
+                    ballots.clear();
+                }
+            }
+        });
+    (started.expect("an operator is constructed with its stream"), votes)
 }
 
 fn vote(sinks: &mut Sinks, emission: &Emission, worker: usize) -> Result<Option<Vote>, FlowError> {
