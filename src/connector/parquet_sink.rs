@@ -9,9 +9,10 @@
 //! _spool/spool-w00-000003.spool      rows of the open file
 //! ```
 //!
-//! A file has one number from its first row on. Rows are appended to the spool of file `n`; at `roll_mb` or `roll_s` the
-//! spool is written as the pending file `n` and file `n + 1` is opened; the spool stays until a checkpoint that does not
-//! need it is durable. A checkpoint's token is: the number of the open file, how many rows it has, and the pending files.
+//! A file has one number from its first row on. Rows are appended to the spool of file `n` and to the file itself, which nothing
+//! relies on while it has a temporary name; at `roll_mb` or `roll_s` it is completed and becomes the pending file `n`, and file
+//! `n + 1` is opened; the spool stays until a checkpoint that does not need it is durable. After a restart file `n` is made from
+//! its spool. A checkpoint's token is: the number of the open file, how many rows it has, and the pending files.
 //!
 //! # Why each restart is right
 //!
@@ -22,8 +23,8 @@
 //! |---|---|---|
 //! | while rows are appended | spool `n` is longer than `T` says, perhaps torn | cut after row `r` |
 //! | in `prepare`, before the new token is durable | the same, synced | the same; the rows are replayed |
-//! | while a spool is converted | a `.tmp` | deleted; the spool is still there |
-//! | after a spool was converted | pending file `n`, perhaps spool `n + 1` | deleted, since `T` does not know them |
+//! | before a file is completed | a `.tmp` | deleted; the spool is still there |
+//! | after a file was completed | pending file `n`, perhaps spool `n + 1` | deleted, since `T` does not know them |
 //! | checkpoint durable, before `commit` | `T` lists pending files | renamed now |
 //! | in `commit`, between renames | some are pending, some visible and not yet listed | renamed, then listed |
 //! | in `commit`, before the manifest is replaced | visible, not listed | listed |
@@ -59,6 +60,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 
+use self::part::Draft;
 use self::place::{Kind, Place};
 use self::spool::Spool;
 use self::token::Token;
@@ -85,6 +87,8 @@ pub struct ParquetSink {
     roll: Roll,
     number: u64,
     spool: Option<Spool>,
+    /// The file of the open spool, unless a restart has left only that.
+    draft: Option<Draft>,
     gathered: Vec<RecordBatch>,
     gathered_rows: usize,
     gathered_bytes: usize,
@@ -153,6 +157,7 @@ impl ParquetSink {
             number: token.number,
             opened: spool.is_some().then(Instant::now),
             spool,
+            draft: None,
             gathered: Vec::new(),
             gathered_rows: 0,
             gathered_bytes: 0,
@@ -231,13 +236,17 @@ impl ParquetSink {
         }
         let spool = match &mut self.spool {
             Some(spool) => spool,
-            None => self.spool.insert(Spool::create(self.place.path(Kind::Spool, self.number))?),
+            None => {
+                self.draft = Some(Draft::begin(&self.place, self.number, &self.schema)?);
+                self.spool.insert(Spool::create(self.place.path(Kind::Spool, self.number))?)
+            }
         };
         let batch = concat_batches(&self.schema, &self.gathered)
             .map_err(|e| disk::write_error(&self.place.dir, io::Error::other(e)))?;
         self.gathered.clear();
         (self.gathered_rows, self.gathered_bytes) = (0, 0);
-        spool.append(&batch)
+        spool.append(&batch)?;
+        self.draft.as_mut().map_or(Ok(()), |draft| draft.add(&batch))
     }
 
     fn age(&self) -> Duration {
@@ -256,7 +265,10 @@ impl ParquetSink {
     fn complete(&mut self) -> Result<(), ConnectorError> {
         self.spill()?;
         let Some(spool) = self.spool.take() else { return Ok(()) };
-        self.completed.push(part::convert(&spool, &self.place, self.number, &self.schema)?);
+        self.completed.push(match self.draft.take() {
+            Some(draft) => draft.complete(&self.place, self.number, spool.rows())?,
+            None => part::convert(&spool, &self.place, self.number, &self.schema)?,
+        });
         self.spools.push(self.number);
         self.number += 1;
         self.opened = None;

@@ -1,9 +1,9 @@
-//! One Parquet file: made from a spool, or turned back into one.
+//! One Parquet file: made beside or from a spool, or turned back into one.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -25,7 +25,61 @@ use crate::connector::ConnectorError;
 /// A row group ends here: the writer holds the open one in memory.
 const GROUP_BYTES: usize = 4 << 20;
 
-/// Writes all rows of `spool` as the durable pending file `number`.
+/// A Parquet file that grows with its spool, so that little is left to do when it is completed.
+#[derive(Debug)]
+pub(super) struct Draft {
+    temporary: PathBuf,
+    writer: ArrowWriter<Hashing>,
+    ranges: Ranges,
+}
+
+impl Draft {
+    /// Opens file `number` under a temporary name.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn begin(place: &Place, number: u64, schema: &SchemaRef) -> Result<Self, ConnectorError> {
+        let temporary = place.temporary(Kind::Pending, number);
+        let output = Hashing { file: disk::create(&temporary)?, hasher: crc32fast::Hasher::new(), bytes: 0 };
+        let writer = ArrowWriter::try_new(output, SchemaRef::clone(schema), Some(properties(schema)));
+        let writer = writer.map_err(|error| disk::write_error(&temporary, io_error(error)))?;
+        Ok(Self { temporary, writer, ranges: Ranges::default() })
+    }
+
+    /// Appends one frame of the spool.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError> {
+        self.ranges.add(batch);
+        let mut write = || {
+            self.writer.write(batch)?;
+            if self.writer.in_progress_size() >= GROUP_BYTES { self.writer.flush() } else { Ok(()) }
+        };
+        write().map_err(|error| disk::write_error(&self.temporary, io_error(error)))
+    }
+
+    /// Makes it the durable pending file `number`, which has `rows` rows.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(super) fn complete(self, place: &Place, number: u64, rows: u64) -> Result<PartFile, ConnectorError> {
+        let path = place.path(Kind::Pending, number);
+        let output = self.writer.into_inner().map_err(|error| disk::write_error(&self.temporary, io_error(error)))?;
+        disk::sync(&output.file, &self.temporary)?;
+        disk::rename(&self.temporary, &path)?;
+        disk::sync_folder(&place.folder(Kind::Pending))?;
+        Ok(PartFile {
+            name: place.name(Kind::Part, number),
+            rows,
+            bytes: output.bytes,
+            crc32: output.hasher.finalize(),
+            ranges: self.ranges.into_list(),
+        })
+    }
+}
+
+/// Writes all rows of a `spool` that was continued as the durable pending file `number`.
 ///
 /// # Errors
 /// If the spool cannot be read back or the file cannot be written.
@@ -35,31 +89,12 @@ pub(super) fn convert(
     number: u64,
     schema: &SchemaRef,
 ) -> Result<PartFile, ConnectorError> {
-    let (temporary, path) = (place.temporary(Kind::Pending, number), place.path(Kind::Pending, number));
-    let failed = |e: ParquetError| disk::write_error(&temporary, io_error(e));
-    let output = Hashing { file: disk::create(&temporary)?, hasher: crc32fast::Hasher::new(), bytes: 0 };
-    let mut writer =
-        ArrowWriter::try_new(output, SchemaRef::clone(schema), Some(properties(schema))).map_err(failed)?;
-    let mut ranges = Ranges::default();
+    let mut draft = Draft::begin(place, number, schema)?;
     for batch in spool.frames()? {
         let batch = batch.map_err(|e| place.inconsistent(format!("the spool of file {number} was changed: {e}")))?;
-        ranges.add(&batch);
-        writer.write(&batch).map_err(failed)?;
-        if writer.in_progress_size() >= GROUP_BYTES {
-            writer.flush().map_err(failed)?;
-        }
+        draft.add(&batch)?;
     }
-    let output = writer.into_inner().map_err(failed)?;
-    disk::sync(&output.file, &temporary)?;
-    disk::rename(&temporary, &path)?;
-    disk::sync_folder(&place.folder(Kind::Pending))?;
-    Ok(PartFile {
-        name: place.name(Kind::Part, number),
-        rows: spool.rows(),
-        bytes: output.bytes,
-        crc32: output.hasher.finalize(),
-        ranges: ranges.into_list(),
-    })
+    draft.complete(place, number, spool.rows())
 }
 
 /// Makes spool `number` anew from the first `rows` rows of the Parquet file that it became.
@@ -174,6 +209,7 @@ fn io_error(error: ParquetError) -> io::Error {
 }
 
 /// Counts and checks what passes through.
+#[derive(Debug)]
 struct Hashing {
     file: File,
     hasher: crc32fast::Hasher,
@@ -194,7 +230,7 @@ impl Write for Hashing {
 }
 
 /// Smallest and largest offset by source and partition.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Ranges(BTreeMap<String, BTreeMap<i32, (i64, i64)>>);
 
 impl Ranges {
