@@ -22,8 +22,8 @@ use crate::stats::drift::Score;
 pub struct Arrival {
     /// What is learned from.
     pub row: Arc<Row>,
-    /// The batch that holds its label and pass-through columns, and its place there.
-    pub extras: Option<(RecordBatch, usize)>,
+    /// The batch that holds its label and pass-through columns, shared with the other rows of it, and its place there.
+    pub extras: Option<(Arc<RecordBatch>, usize)>,
 }
 
 /// The pass-through columns of `arrivals`, gathered from the batches they came in; nothing if nothing is passed through.
@@ -36,10 +36,7 @@ pub fn passed_through<'a>(arrivals: impl Iterator<Item = &'a Arrival>) -> Result
     let mut picks = Vec::new();
     for arrival in arrivals {
         let Some((batch, index)) = &arrival.extras else { return Ok(None) };
-        // A clone of a batch shares its columns, so that the first column's address tells batches apart.
-        let Some(column) = batch.columns().first() else { return Ok(None) };
-        let address = Arc::as_ptr(column).cast::<()>() as usize;
-        let place = *places.entry(address).or_insert_with(|| {
+        let place = *places.entry(Arc::as_ptr(batch)).or_insert_with(|| {
             batches.push(batch);
             batches.len() - 1
         });

@@ -21,6 +21,7 @@ mod secret;
 #[cfg(test)]
 mod shared_data;
 mod statistics;
+mod texts;
 mod vector;
 mod window;
 

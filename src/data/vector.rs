@@ -1,6 +1,5 @@
 //! One input row, one row.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
@@ -11,12 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::columns::{FeatureColumns, Flaw, Identity, column, keep_type};
 use super::error::FeatureError;
 use super::missing::Imputer;
+use super::texts::Texts;
 use super::{Features, Featurize, Minibatch, Missing, Records, Row};
 
 /// First bytes of a snapshot: what it is and how it is laid out.
 const KIND: &str = "vector 1";
-/// Texts shared between rows are forgotten when there are this many, so that endless new keys do not fill the memory.
-const SHARED_TEXTS: usize = 65_536;
 
 /// Makes every usable input row a row of its feature columns.
 ///
@@ -26,7 +24,8 @@ pub struct VectorFeaturizer {
     features: Features,
     state: State,
     fields: Vec<Field>,
-    texts: HashSet<Arc<str>>,
+    keys: Texts,
+    series: Texts,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,7 +41,7 @@ impl VectorFeaturizer {
     pub fn new(features: Features) -> Self {
         let widths = vec![None; features.columns().len()];
         let state = State { kind: KIND.to_owned(), widths, imputer: Imputer::new(features.missing()) };
-        Self { features, state, fields: Vec::new(), texts: HashSet::new() }
+        Self { features, state, fields: Vec::new(), keys: Texts::new(), series: Texts::new() }
     }
 
     fn rows(&mut self, records: &Records, out: &mut Minibatch) -> Result<(), FeatureError> {
@@ -52,43 +51,41 @@ impl VectorFeaturizer {
         let identity = Identity::bind(batch, features)?;
         let extras = extras(batch, features, &mut self.fields)?;
         let strict = features.missing() == Missing::Reject;
-        let (mut key_text, mut series_text) = (String::new(), String::new());
-        let (mut key, mut series): (Arc<str>, Arc<str>) = (Arc::from(""), Arc::from(""));
+        self.keys.next_batch();
+        self.series.next_batch();
         let mut taken: Vec<u32> = Vec::with_capacity(records.len());
+        out.rows.reserve(records.len());
         for row in records.indices() {
-            // The key first, so that a row with another fault is still reported under its key.
-            let mut time = None;
+            let (mut key, mut time) = (None, None);
             let State { widths, imputer, .. } = &mut self.state;
-            let values = identity.key(row, &mut key_text).and_then(|()| {
+            let mut read = || {
+                // The key first, so that a row with another fault is still reported under its key.
+                let (print, same) = (identity.key_fingerprint(row), |other| identity.same_key(other, row));
+                key = Some(self.keys.of(row, print, same, |text| identity.key(row, text))?);
                 time = identity.time(row)?;
-                identity.series(row, &mut series_text)?;
+                let (print, same) = (identity.series_fingerprint(row), |other| identity.same_series(other, row));
+                let series = self.series.of(row, print, same, |text| identity.series(row, text))?;
                 if strict {
-                    return columns.whole(row, widths);
+                    return Ok((series, columns.whole(row, widths)?));
                 }
-                let mut values = Vec::with_capacity(widths.iter().flatten().sum());
-                columns.read(row, widths, false, &mut values)?;
-                imputer.fill(&mut values);
-                Ok(values.into())
-            });
-            let values = match values {
-                Ok(values) => values,
+                let mut features = Vec::with_capacity(widths.iter().flatten().sum());
+                columns.read(row, widths, false, &mut features)?;
+                imputer.fill(&mut features);
+                Ok((series, features.into()))
+            };
+            let read: Result<_, Flaw> = read();
+            let key = key.unwrap_or_default();
+            match read {
+                Ok((series, features)) => {
+                    taken.push(row as u32);
+                    let (coordinates, sequence) = (records.coordinates(row), records.first_sequence + row as u64);
+                    out.rows.push(Arc::new(Row { coordinates, sequence, key, series, event_time: time, features }));
+                }
                 Err(flaw) => {
                     let time = time.or_else(|| identity.time(row).ok().flatten());
-                    out.rejected.push(flaw.dead_letter(records, row, &key_text, time));
-                    continue;
+                    out.rejected.push(flaw.dead_letter(records, row, &key, time));
                 }
-            };
-            share(&mut self.texts, &key_text, &mut key);
-            share(&mut self.texts, &series_text, &mut series);
-            taken.push(row as u32);
-            out.rows.push(Arc::new(Row {
-                coordinates: records.coordinates(row),
-                sequence: records.first_sequence + row as u64,
-                key: Arc::clone(&key),
-                series: Arc::clone(&series),
-                event_time: time,
-                features: values,
-            }));
+            }
         }
         out.extras = pick(&self.fields, &extras, taken);
         Ok(())
@@ -165,22 +162,6 @@ fn pick(fields: &[Field], columns: &[ArrayRef], rows: Vec<u32>) -> Option<Record
         .collect();
     let schema = Arc::new(Schema::new(fields.to_vec()));
     Some(RecordBatch::try_new(schema, picked).expect("columns taken with the same rows have one length"))
-}
-
-/// Points `current` at one shared copy of `text`.
-fn share(texts: &mut HashSet<Arc<str>>, text: &str, current: &mut Arc<str>) {
-    if **current == *text {
-        return;
-    }
-    if let Some(known) = texts.get(text) {
-        *current = Arc::clone(known);
-        return;
-    }
-    if texts.len() >= SHARED_TEXTS {
-        texts.clear();
-    }
-    *current = Arc::from(text);
-    texts.insert(Arc::clone(current));
 }
 
 #[cfg(test)]

@@ -33,14 +33,13 @@ struct Open {
 
 /// The rows of all workers in the order of the input.
 fn arrivals(harvests: &[Shared<Harvest>]) -> Vec<Arrival> {
-    let mut all: Vec<Arrival> = harvests
-        .iter()
-        .flat_map(|harvest| {
-            let extras = &harvest.0.minibatch.extras;
-            let rows = harvest.0.minibatch.rows.iter().enumerate();
-            rows.map(move |(i, row)| Arrival { row: Arc::clone(row), extras: extras.clone().map(|batch| (batch, i)) })
-        })
-        .collect();
+    let mut all = Vec::with_capacity(harvests.iter().map(|harvest| harvest.0.minibatch.rows.len()).sum());
+    for Shared(harvest) in harvests {
+        let extras = harvest.minibatch.extras.clone().map(Arc::new);
+        let extras = |place| extras.clone().map(|batch| (batch, place));
+        let rows = harvest.minibatch.rows.iter().enumerate();
+        all.extend(rows.map(|(place, row)| Arrival { row: Arc::clone(row), extras: extras(place) }));
+    }
     all.sort_by_key(|arrival| arrival.row.sequence);
     all
 }
@@ -185,8 +184,12 @@ fn emit(replica: &mut dyn Replica, done: &Open, worker: usize, first_emitted: u6
     let flags = done.own.flags;
     let mut output = replica.take();
     // A replica may hold rows over the end of a pass: what counts is the pass they came in.
-    output.assigned.retain(|row| row.arrival.row.sequence >= first_emitted);
-    output.assigned.iter_mut().for_each(|row| row.warmup |= flags.seen);
+    if first_emitted > 0 {
+        output.assigned.retain(|row| row.arrival.row.sequence >= first_emitted);
+    }
+    if flags.seen {
+        output.assigned.iter_mut().for_each(|row| row.warmup = true);
+    }
     if worker != 0 {
         output.drift.clear();
     }

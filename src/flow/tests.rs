@@ -35,7 +35,7 @@ fn rig(peers: usize) -> Rig {
 fn arrival(row: Row) -> Arrival {
     let labels: ArrayRef = Arc::new(Int64Array::from(vec![row.coordinates.offset]));
     let extras = RecordBatch::try_from_iter_with_nullable([("label", labels, true)]).unwrap();
-    Arrival { row: Arc::new(row), extras: Some((extras, 0)) }
+    Arrival { row: Arc::new(row), extras: Some((Arc::new(extras), 0)) }
 }
 
 fn state(snapshot: &[u8]) -> State {

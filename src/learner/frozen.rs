@@ -6,7 +6,7 @@ use super::learner::Learner;
 use super::online::verdict;
 use super::trainer::Item;
 use crate::data::Coordinates;
-use crate::network::{Tensor, values};
+use crate::network::{Tensor, matrix, values};
 use crate::replica::{Arrival, Output, Replica, ReplicaError, Status, Step};
 
 /// The frozen state of a learner: rows go through it at full inference speed, each worker taking its part of them.
@@ -50,24 +50,28 @@ impl Frozen {
     }
 
     /// Assigns `arrivals`, of which this worker emits its part.
-    fn assign(&mut self, arrivals: &[Arrival]) {
+    fn assign(&mut self, arrivals: Vec<Arrival>) {
         let Some(online) = &self.learner.online else { return };
-        let clusters = self.learner.settings.model.clusters;
+        let (clusters, width) = (self.learner.settings.model.clusters, online.scaler.width());
         // A key that was never seen is scaled by the warm-up statistics.
         let number = |key: &Arc<str>| self.learner.keys.get(key).copied().unwrap_or(u32::MAX);
         let own = self.learner.part.of(arrivals.len());
-        for block in arrivals[own].chunks(BLOCK) {
-            let items: Vec<Item> = block.iter().map(|a| (Arc::clone(&a.row), number(&a.row.key))).collect();
-            let rows = online.bench.matrix(&items, &online.scaler, &online.bench.device);
+        let mut verdicts = Vec::with_capacity(own.len());
+        for block in arrivals[own.clone()].chunks(BLOCK) {
+            let mut scaled = Vec::with_capacity(block.len() * width);
+            for Arrival { row, .. } in block {
+                online.scaler.scale(number(&row.key), &row.features, &mut scaled);
+            }
+            let rows = matrix(scaled, block.len(), width, &online.bench.device);
             let inference = online.bench.objective.infer(&self.matrices, rows);
             let (scores, distances) = (values(inference.scores), values(inference.distances));
             let lines = scores.chunks_exact(clusters).zip(distances.chunks_exact(clusters));
-            for (arrival, (scores, distances)) in block.iter().zip(lines) {
-                let verdict = verdict(scores, distances, &online.prices);
-                let version = self.learner.version;
-                self.output.assigned.push(verdict.assigned(arrival.clone(), false, self.outlier_distance, version));
-            }
+            verdicts.extend(lines.map(|(scores, distances)| verdict(scores, distances, &online.prices)));
         }
+        let (limit, version) = (self.outlier_distance, self.learner.version);
+        let assigned = arrivals.into_iter().skip(own.start).zip(verdicts);
+        let assigned = assigned.map(|(arrival, verdict)| verdict.assigned(arrival, false, limit, version));
+        self.output.assigned.extend(assigned);
     }
 
     /// The rows of the reservoir as the model sees them.
@@ -101,7 +105,7 @@ impl Replica for Frozen {
     fn advance(&mut self, _total: Option<Vec<f32>>) -> Result<Step, ReplicaError> {
         let arrivals = std::mem::take(&mut self.pending);
         self.rows += arrivals.len() as u64;
-        self.assign(&arrivals);
+        self.assign(arrivals);
         Ok(Step::Done)
     }
 

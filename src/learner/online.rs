@@ -93,8 +93,11 @@ pub(super) struct Verdict {
 /// The model's own choice and the one that the bounds allow: `argmin_k (-score_k + price_k)`.
 pub(super) fn verdict(scores: &[f32], distances: &[f32], prices: &[f32]) -> Verdict {
     let natural = argmax(scores);
-    let costs: Vec<f32> = scores.iter().map(|s| -s).collect();
-    let cluster = if prices.iter().all(|p| *p == 0.0) { natural } else { bounds::cheapest(&costs, prices) };
+    let cluster = if prices.iter().all(|p| *p == 0.0) {
+        natural
+    } else {
+        bounds::cheapest(&scores.iter().map(|s| -s).collect::<Vec<_>>(), prices)
+    };
     let sum: f32 = scores.iter().map(|s| (s - scores[natural]).exp()).sum();
     Verdict {
         cluster,

@@ -205,6 +205,7 @@ fn held(numbers: &[u32], rows: &[Arc<Row>], extras: Option<&[u8]>) -> Result<Vec
             StreamReader::try_new(Cursor::new(bytes), None).map_err(broken)?.next().transpose().map_err(broken)?
         }
     };
+    let batch = batch.map(Arc::new);
     let row = |number: u32| {
         rows.get(number as usize).map(Arc::clone).ok_or_else(|| broken(format!("row {number} is missing")))
     };

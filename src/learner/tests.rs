@@ -64,8 +64,11 @@ fn taught() -> Settings {
 /// The same rows with their group as label column.
 fn labelled(rows: Vec<Arrival>) -> Vec<Arrival> {
     let groups: Int32Array = rows.iter().map(|arrival| Some(group_of(&arrival.row) as i32)).collect();
-    let batch = RecordBatch::try_from_iter([("label", Arc::new(groups) as ArrayRef)]).unwrap();
-    rows.into_iter().enumerate().map(|(i, arrival)| Arrival { extras: Some((batch.clone(), i)), ..arrival }).collect()
+    let batch = Arc::new(RecordBatch::try_from_iter([("label", Arc::new(groups) as ArrayRef)]).unwrap());
+    rows.into_iter()
+        .enumerate()
+        .map(|(i, arrival)| Arrival { extras: Some((Arc::clone(&batch), i)), ..arrival })
+        .collect()
 }
 
 fn even() -> Settings {

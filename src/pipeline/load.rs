@@ -55,7 +55,7 @@ fn take(batch: Minibatch, arrivals: &mut Vec<Arrival>) -> Result<(), Error> {
         let place = &letter.coordinates;
         return Err(Error::BadData(format!("{}: row {}: {}", place.source, place.offset, letter.detail)));
     }
-    let extras = &batch.extras;
+    let extras = batch.extras.map(Arc::new);
     let rows = batch.rows.into_iter().enumerate();
     arrivals.extend(rows.map(|(i, row)| Arrival { row, extras: extras.clone().map(|batch| (batch, i)) }));
     Ok(())

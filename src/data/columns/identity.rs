@@ -79,6 +79,12 @@ impl<'a> Identity<'a> {
         Ok(())
     }
 
+    /// Equal for rows of the same key, and mostly different for others; `None` where a key column is null.
+    pub(in crate::data) fn key_fingerprint(&self, row: usize) -> Option<u64> {
+        let mut parts = self.key.iter().map(|part| part.fingerprint(row));
+        parts.try_fold(0_u64, |whole, part| Some(whole.rotate_left(29) ^ part?))
+    }
+
     /// Whether two rows whose keys are not null surely have the same key.
     pub(in crate::data) fn same_key(&self, one: usize, other: usize) -> bool {
         self.key.iter().all(|part| !part.values.is_null(other) && part.values.same(one, other))
@@ -94,6 +100,11 @@ impl<'a> Identity<'a> {
             Some(series) => series.write(row, "null_series", out),
             None => Ok(()),
         }
+    }
+
+    /// As [`key_fingerprint`](Self::key_fingerprint), of the series.
+    pub(in crate::data) fn series_fingerprint(&self, row: usize) -> Option<u64> {
+        self.series.as_ref().map_or(Some(0), |series| series.fingerprint(row))
     }
 
     /// Whether two rows surely are of the same series, the first of which is not null.
@@ -120,6 +131,10 @@ impl<'a> Named<'a> {
             wanted: "a scalar column is needed",
         })?;
         Ok(Self { name, values })
+    }
+
+    fn fingerprint(&self, row: usize) -> Option<u64> {
+        (!self.values.is_null(row)).then(|| self.values.fingerprint(row))
     }
 
     fn write(&self, row: usize, reason: &'static str, out: &mut String) -> Result<(), Flaw> {

@@ -21,6 +21,8 @@ pub(in crate::data) trait Scalars {
     fn write(&self, row: usize, out: &mut String);
     /// Whether two values that are not null surely have the same text.
     fn same(&self, one: usize, other: usize) -> bool;
+    /// Equal for values, not null, that are the [`same`](Self::same), and mostly different for others.
+    fn fingerprint(&self, row: usize) -> u64;
 }
 
 /// Whether [`scalars`] can read the type.
@@ -118,6 +120,10 @@ impl<A: ArrayAccessor<Item: Value>> Scalars for Column<A> {
     fn same(&self, one: usize, other: usize) -> bool {
         self.0.value(one).same(&self.0.value(other))
     }
+
+    fn fingerprint(&self, row: usize) -> u64 {
+        self.0.value(row).fingerprint()
+    }
 }
 
 struct Dictionary<'a> {
@@ -138,31 +144,47 @@ impl Scalars for Dictionary<'_> {
     fn same(&self, one: usize, other: usize) -> bool {
         self.keys[one] == self.keys[other]
     }
+
+    fn fingerprint(&self, row: usize) -> u64 {
+        self.keys[row] as u64
+    }
 }
 
 trait Value {
     fn write(&self, out: &mut String);
     fn same(&self, other: &Self) -> bool;
+    fn fingerprint(&self) -> u64;
 }
 
 macro_rules! displayed {
-    ($($kind:ty),*; $same:expr) => {$(
+    ($($kind:ty),*; $bits:expr) => {$(
         impl Value for $kind {
             fn write(&self, out: &mut String) {
                 write!(out, "{self}").expect("a string takes any text");
             }
 
             fn same(&self, other: &Self) -> bool {
-                $same(self, other)
+                $bits(*self) == $bits(*other)
+            }
+
+            fn fingerprint(&self) -> u64 {
+                $bits(*self) as u64
             }
         }
     )*};
 }
 
-displayed!(bool, i8, i16, i32, i64, u8, u16, u32, u64; PartialEq::eq);
+displayed!(bool, i8, i16, i32, i64, u8, u16, u32, u64; std::convert::identity);
 // By bits: 0 and -0 print differently.
-displayed!(f32; |one: &f32, other: &f32| one.to_bits() == other.to_bits());
-displayed!(f64; |one: &f64, other: &f64| one.to_bits() == other.to_bits());
+displayed!(f32; f32::to_bits);
+displayed!(f64; f64::to_bits);
+
+/// Length, first and last bytes: what names of devices differ in.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+    let (first, last) = (&bytes[..bytes.len().min(8)], &bytes[bytes.len().saturating_sub(8)..]);
+    word(first).rotate_left(23) ^ word(last) ^ (bytes.len() as u64) << 56
+}
 
 impl Value for &str {
     fn write(&self, out: &mut String) {
@@ -171,6 +193,10 @@ impl Value for &str {
 
     fn same(&self, other: &Self) -> bool {
         self == other
+    }
+
+    fn fingerprint(&self) -> u64 {
+        fingerprint(self.as_bytes())
     }
 }
 
@@ -183,6 +209,10 @@ impl Value for &[u8] {
 
     fn same(&self, other: &Self) -> bool {
         self == other
+    }
+
+    fn fingerprint(&self) -> u64 {
+        fingerprint(self)
     }
 }
 

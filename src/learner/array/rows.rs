@@ -101,8 +101,9 @@ impl Rows {
         self.one_each("labels", labels.len())?;
         let column: ArrayRef = Arc::new(StringArray::from(labels.to_vec()));
         let batch = RecordBatch::try_from_iter_with_nullable([("label", column, true)]).expect("one column is a table");
+        let batch = Arc::new(batch);
         for (place, arrival) in self.rows.iter_mut().enumerate() {
-            arrival.extras = Some((batch.clone(), place));
+            arrival.extras = Some((Arc::clone(&batch), place));
         }
         Ok(self)
     }

@@ -8,6 +8,7 @@ use super::*;
 fn arrivals(count: i64) -> Vec<(Arrival, Item)> {
     let labels: Int32Array = (0..count).map(|i| (i % 10 != 9).then_some((i % 3) as i32)).collect();
     let batch = RecordBatch::try_from_iter_with_nullable([("label", Arc::new(labels) as ArrayRef, true)]).unwrap();
+    let batch = Arc::new(batch);
     (0..count)
         .map(|i| {
             let coordinates = Coordinates { source: "s".into(), partition: 0, offset: i };
@@ -15,7 +16,7 @@ fn arrivals(count: i64) -> Vec<(Arrival, Item)> {
             let row =
                 Row { coordinates, sequence: i as u64, key, series, event_time: None, features: vec![i as f32].into() };
             let row = Arc::new(row);
-            (Arrival { row: Arc::clone(&row), extras: Some((batch.clone(), i as usize)) }, (row, 0))
+            (Arrival { row: Arc::clone(&row), extras: Some((Arc::clone(&batch), i as usize)) }, (row, 0))
         })
         .collect()
 }
@@ -70,13 +71,14 @@ fn labels_of_rows_that_do_not_show_theirs_change_nothing() {
         .map(|i| if shown.contains(&i) || i == first_shown { (i % 10 != 9).then_some((i % 3) as i32) } else { Some(7) })
         .collect();
     let batch = RecordBatch::try_from_iter_with_nullable([("label", Arc::new(lies) as ArrayRef, true)]).unwrap();
+    let batch = Arc::new(batch);
     let hidden: Vec<(Arrival, Item)> = rows
         .iter()
         // Rows without a label take part in the draw too.
         .filter(|(arrival, _)| arrival.row.sequence % 10 != 9)
         .map(|(arrival, item)| {
             let place = arrival.row.sequence as usize;
-            (Arrival { row: Arc::clone(&arrival.row), extras: Some((batch.clone(), place)) }, item.clone())
+            (Arrival { row: Arc::clone(&arrival.row), extras: Some((Arc::clone(&batch), place)) }, item.clone())
         })
         .collect();
     meet(&mut Matchmaker::default(), &labels(0.3, None), &hidden, &mut other);

@@ -13,9 +13,9 @@ fn pairs_teach_what_the_data_does_not_show() {
     }
     let side = |arrival: &Arrival| i32::from(arrival.row.features[2] > 0.0);
     let sides: Int32Array = rows.iter().map(|arrival| Some(side(arrival))).collect();
-    let batch = RecordBatch::try_from_iter([("label", Arc::new(sides) as ArrayRef)]).unwrap();
+    let batch = Arc::new(RecordBatch::try_from_iter([("label", Arc::new(sides) as ArrayRef)]).unwrap());
     for (i, arrival) in rows.iter_mut().enumerate() {
-        arrival.extras = Some((batch.clone(), i));
+        arrival.extras = Some((Arc::clone(&batch), i));
     }
     let accuracy = |supervised: bool| {
         let mut settings = taught();
