@@ -13,3 +13,16 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// the program and end with 0.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 pub static CONFIGURATION: &[u8; 21] = b"oversize_threshold:0\0";
+
+/// Lets the C library's allocator keep what librdkafka gives back: it takes a megabyte and more for every answer of a broker, and
+/// mapping and unmapping the pages of each cost as much time as receiving them. Queues bound what is kept. To be called before
+/// there are threads.
+pub fn keep_pages() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // Safety: `mallopt` takes two numbers and says whether it took them; it only must not be called by two threads at once.
+    unsafe {
+        // Larger blocks would be mapped one by one; this is the most there can be.
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
+    }
+}

@@ -6,5 +6,7 @@ use std::process::ExitCode;
 mod allocator;
 
 fn main() -> ExitCode {
+    #[cfg(not(target_env = "msvc"))]
+    allocator::keep_pages();
     evenkeel::cli::run(std::env::args_os())
 }

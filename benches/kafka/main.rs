@@ -26,9 +26,12 @@ use support::arguments::argument;
 use support::program::Rates;
 use topic::Topic;
 
+/// How often a topic is read before anything is measured.
+const WARM_UP: usize = 3;
 const FORMATS: [Format; 3] = [Format::Json, Format::Avro, Format::ArrowIpc];
 
 fn main() {
+    support::allocator::keep_pages();
     if let Some(given) = memory::Given::from_arguments() {
         return memory::measure(&given);
     }
@@ -76,6 +79,10 @@ fn flow(topic: &Topic, rounds: usize, ratios: &mut Vec<String>) {
     let model = alone::Model::new(topic.width);
     topic.produce();
     let trained = end_to_end::learning(topic);
+    // A broker that was just started compiles what it runs, on the same processors.
+    for _ in 0..WARM_UP {
+        alone::consume(topic);
+    }
     let (mut consumed, mut encoded, mut frozen) = (0.0_f64, (0.0_f64, 0.0_f64), Rates::default());
     for round in 0..rounds {
         consumed = consumed.max(alone::consume(topic));

@@ -29,8 +29,14 @@ impl Topic {
     pub fn new(width: usize, format: Format) -> Self {
         let scale: f64 = argument("scale", 1.0);
         let rows = (if width == 32 { 100_000.0 } else { 10_000.0 } * scale) as usize;
-        // Several times what waits in memory; of Arrow batches many, which are read fast.
-        let copies = if format == Format::ArrowIpc || width > 32 { 20 } else { 4 };
+        // Several times what waits in memory; of Arrow batches many, which are read fast: a broker that was just started
+        // compiles itself for seconds.
+        let copies = match (format, width) {
+            (Format::ArrowIpc, 32) => 40,
+            (Format::ArrowIpc, _) => 100,
+            (_, 32) => 4,
+            _ => 20,
+        };
         let batch = rows::batch(width, rows);
         let schema = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{width}.avsc"));
         fs::write(&schema, avro_schema("evenkeel.Row", &batch.schema()).unwrap()).unwrap();

@@ -9,4 +9,4 @@ pub mod stream;
 
 #[cfg(not(target_env = "msvc"))]
 #[path = "../../src/allocator.rs"]
-mod allocator;
+pub mod allocator;

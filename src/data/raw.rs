@@ -33,6 +33,11 @@ struct Place {
 }
 
 impl RawMessages {
+    /// Room for so many messages with so many bytes of keys and payloads.
+    pub fn with_capacity(messages: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), places: Vec::with_capacity(messages) }
+    }
+
     /// Adds a copy of a message.
     pub fn push(
         &mut self,

@@ -18,8 +18,8 @@ use crate::data::{Featurize, Records};
 
 /// How long a source that may not read on waits before it looks again.
 const PAUSE: Duration = Duration::from_micros(200);
-/// How long a source without rows does.
-const IDLE: Duration = Duration::from_millis(1);
+/// How long a source without rows does, at first and at most: rows may be about to come, or far away.
+const IDLE: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(2)];
 
 /// When epochs begin, end and are kept.
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +163,7 @@ pub(super) fn source<'s>(
     builder.build_reschedule(move |mut capabilities| {
         let mut capability = capabilities.pop();
         let mut epoch = schedule.first_epoch;
+        let mut idle = IDLE[0];
         if let Some(capability) = capability.as_mut() {
             capability.downgrade(&(epoch << ROUND_BITS));
         }
@@ -179,10 +180,12 @@ pub(super) fn source<'s>(
             }
             match reader.parcels(epoch, &control) {
                 Ok(None) => {
-                    activator.activate_after(IDLE);
+                    activator.activate_after(idle);
+                    idle = IDLE[1].min(2 * idle);
                     true
                 }
                 Ok(Some(parcels)) => {
+                    idle = IDLE[0];
                     let ends = parcels.iter().any(|parcel| parcel.flags.last || parcel.flags.input_ends);
                     let mut out = out.activate();
                     let mut session = out.session(&*held);

@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long a full hub is waited for before the brokers are asked to pause.
 const HOLD: Duration = Duration::from_millis(500);
 /// Bytes that are decoded at once.
-const MOST_BYTES: usize = 8 << 20;
+const MOST_BYTES: usize = 2 << 20;
 /// How long a question for new partitions may take: nothing is polled meanwhile.
 const GLANCE: Duration = Duration::from_secs(5);
 
@@ -201,7 +201,8 @@ fn decode(
     partition: &Partition,
     messages: &[BorrowedMessage<'_>],
 ) -> Result<Option<Block>, ConnectorError> {
-    let mut raw = RawMessages::default();
+    let bytes = messages.iter().map(|message| message.payload_len() + message.key_len()).sum();
+    let mut raw = RawMessages::with_capacity(messages.len(), bytes);
     let mut views = Vec::with_capacity(messages.len());
     for message in messages {
         let timestamp_ms = message.timestamp().to_millis();

@@ -172,10 +172,13 @@ pub(super) fn consumer(
         ("queued.max.messages.kbytes", "16384"),
         // That is decoded in a fraction of the second for which librdkafka would stop fetching once it is full.
         ("fetch.queue.backoff.ms", "10"),
+        // librdkafka asks again when it has an answer: with its megabyte the workers wait for the next one.
+        ("fetch.message.max.bytes", "8388608"),
         ("client.id", "evenkeel"),
     ];
     for (name, value) in defaults {
-        if config.get(name).is_none() {
+        let other = if name == "fetch.message.max.bytes" { "max.partition.fetch.bytes" } else { name };
+        if config.get(name).is_none() && config.get(other).is_none() {
             config.set(name, value);
         }
     }
