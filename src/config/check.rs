@@ -446,6 +446,8 @@ fn check_supervision(supervision: &SupervisionParameters, labelled: bool, broken
     let share = |value: f64| value > 0.0 && value <= 1.0;
     let fraction = supervision.label_fraction.unwrap_or(1.0);
     within("label_fraction", fraction, "above 0 and at most 1", share(fraction));
+    let partners = supervision.pairs_per_label;
+    within("pairs_per_label", partners, "above 0 and at most 64", partners > 0.0 && partners <= 64.0);
     within("batch_share", supervision.batch_share, "above 0 and at most 1", share(supervision.batch_share));
     let (ascent, cap) = (supervision.ascent, supervision.multiplier_cap);
     within("ascent", ascent, "0 or above", ascent >= 0.0 && ascent.is_finite());

@@ -43,7 +43,7 @@ impl Matchmaker {
             Teacher::Pairs(list) => self.meet_listed(list, item, store),
             // `LivePairs` meets them.
             Teacher::Live { .. } => {}
-            Teacher::Labels { fraction, ignore } => {
+            Teacher::Labels { fraction, partners, ignore } => {
                 let mut rng = row_stream(seed, &item.0.coordinates);
                 if rng.random::<f64>() >= *fraction {
                     return;
@@ -53,13 +53,18 @@ impl Matchmaker {
                 let Some(label) = label_text(column, *place).filter(|label| Some(label) != ignore.as_ref()) else {
                     return;
                 };
-                self.meet_labelled(item, &label, store, &mut rng);
+                // No draw where there is nothing to draw.
+                let more = partners.fract() > 0.0 && rng.random::<f64>() < partners.fract();
+                for _ in 0..*partners as usize + usize::from(more) {
+                    self.pair(item, &label, store, &mut rng);
+                }
+                self.remember(item, &label, &mut rng);
             }
         }
     }
 
     /// Pairs the row with a random labelled one, as often of its own label as of another.
-    fn meet_labelled(&mut self, item: &Item, label: &str, store: &mut PairStore, rng: &mut ChaCha8Rng) {
+    fn pair(&self, item: &Item, label: &str, store: &mut PairStore, rng: &mut ChaCha8Rng) {
         let same = rng.random::<bool>();
         let place = |same: bool, rng: &mut ChaCha8Rng| {
             let fits =
@@ -74,6 +79,10 @@ impl Matchmaker {
             let link = if same { Link::Must } else { Link::Cannot };
             store.insert(item.clone(), other.clone(), link);
         }
+    }
+
+    /// Lets the row take part in the draw of those that later ones are paired with.
+    fn remember(&mut self, item: &Item, label: &str, rng: &mut ChaCha8Rng) {
         self.seen += 1;
         let text = self.labelled.iter().find(|(_, of)| **of == *label).map(|(_, of)| Arc::clone(of));
         let entry = (item.clone(), text.unwrap_or_else(|| label.into()));

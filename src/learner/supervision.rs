@@ -16,10 +16,13 @@ use crate::objective::Link;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SupervisionParameters {
-    /// This share of the rows, chosen at random, shows its label (`features.label`); each of them is paired with an earlier one.
+    /// This share of the rows, chosen at random, shows its label (`features.label`); each of them is paired with earlier ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub label_fraction: Option<f64>,
+    /// With how many earlier ones, on average.
+    #[schemars(range(min = 0.0, max = 64.0))]
+    pub pairs_per_label: f64,
     /// A Parquet file of pairs: `first_offset`, `second_offset`, `link` ("must" or "cannot"), and, where there are several
     /// input files, `first_source` and `second_source`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +52,7 @@ impl Default for SupervisionParameters {
         let ascent = Ascent::default();
         Self {
             label_fraction: None,
+            pairs_per_label: 1.0,
             pairs: None,
             pairs_topic: None,
             ignore_label: None,
@@ -117,6 +121,8 @@ pub enum Teacher {
     Labels {
         /// Above 0, at most 1.
         fraction: f64,
+        /// Earlier rows that each of them is paired with, on average.
+        partners: f64,
         /// A label that means none.
         ignore: Option<String>,
     },

@@ -48,9 +48,11 @@ pub(super) fn supervision(plan: &Plan, input: &InputDigest) -> Result<Option<Sup
             let pairs = read_pairs(path, input)?.into_iter().map(|(ends, must)| ListedPair { ends, link: link(must) });
             Teacher::Pairs(Arc::new(PairList::new(pairs.collect())))
         }
-        (None, fraction) => {
-            Teacher::Labels { fraction: fraction.unwrap_or_default(), ignore: parameters.ignore_label.clone() }
-        }
+        (None, fraction) => Teacher::Labels {
+            fraction: fraction.unwrap_or_default(),
+            partners: parameters.pairs_per_label,
+            ignore: parameters.ignore_label.clone(),
+        },
     };
     Ok(Some(Supervision { teacher, batch_share: parameters.batch_share, ascent: parameters.dual() }))
 }

@@ -91,7 +91,14 @@ fn supervision_has_one_source_and_values_that_make_sense() {
     assert!(matches!(&rule, Rule::Kafka { key, .. } if key == "supervision.pairs_topic"), "{rule:?}");
     assert!(rule.to_string().contains("add [source.kafka]"), "{rule}");
     assert_eq!(broken(&["supervision.label_fraction=0.2", "features.label="]), Rule::SupervisionWithoutLabel);
-    for (key, value) in [("label_fraction", 1.5), ("batch_share", 0.0), ("ascent", -1.0), ("multiplier_cap", 0.5)] {
+    let beyond = [
+        ("label_fraction", 1.5),
+        ("pairs_per_label", 0.0),
+        ("batch_share", 0.0),
+        ("ascent", -1.0),
+        ("multiplier_cap", 0.5),
+    ];
+    for (key, value) in beyond {
         let mut sets = vec![format!("supervision.{key}={value}")];
         if key != "label_fraction" {
             sets.push("supervision.label_fraction=0.2".to_owned());

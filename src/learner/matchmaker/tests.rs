@@ -26,7 +26,7 @@ fn supervision(teacher: Teacher) -> Supervision {
 }
 
 fn labels(fraction: f64, ignore: Option<&str>) -> Supervision {
-    supervision(Teacher::Labels { fraction, ignore: ignore.map(str::to_owned) })
+    supervision(Teacher::Labels { fraction, partners: 1.0, ignore: ignore.map(str::to_owned) })
 }
 
 fn meet(matchmaker: &mut Matchmaker, supervision: &Supervision, rows: &[(Arrival, Item)], store: &mut PairStore) {
@@ -83,6 +83,24 @@ fn labels_of_rows_that_do_not_show_theirs_change_nothing() {
         .collect();
     meet(&mut Matchmaker::default(), &labels(0.3, None), &hidden, &mut other);
     assert_eq!(sequences(&one), sequences(&other));
+}
+
+#[test]
+fn a_label_is_used_in_as_many_pairs_as_asked_for_without_showing_more_labels() {
+    let rows = arrivals(3_000);
+    let ends = |partners: f64| {
+        let mut store = PairStore::default();
+        let taught = supervision(Teacher::Labels { fraction: 0.2, partners, ignore: None });
+        meet(&mut Matchmaker::default(), &taught, &rows, &mut store);
+        let pairs = sequences(&store);
+        assert!(pairs.iter().all(|(first, second, link)| (first % 3 == second % 3) == (*link == Link::Must)));
+        let rows: std::collections::BTreeSet<u64> = pairs.iter().map(|pair| pair.0).collect();
+        (pairs.len() as f64, rows)
+    };
+    let (one, half, many) = (ends(1.0), ends(0.5), ends(3.25));
+    assert!((0.4..0.6).contains(&(half.0 / one.0)), "{half:?}");
+    assert!((3.1..3.4).contains(&(many.0 / one.0)), "{many:?}");
+    assert!(half.1.is_subset(&one.1) && many.1.len() <= one.1.len() + 1);
 }
 
 #[test]
