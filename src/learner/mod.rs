@@ -18,6 +18,7 @@ mod learner;
 mod live;
 mod matchmaker;
 mod meeting;
+mod nearest;
 mod noise;
 mod nursery;
 mod online;

@@ -28,7 +28,12 @@ pub enum Nearness {
 /// Rows a key remembers beside the anchors, so that the next rows find their predecessors.
 const RECENT: usize = 2 * REACH;
 /// Nearest rows kept where there is neither key nor time.
-const NEAREST: usize = 5;
+pub(super) const NEAREST: usize = 5;
+
+/// `1 - cos` in billionths.
+pub(super) fn billionths(cosine: f32) -> i64 {
+    (f64::from(1.0 - cosine) * 1e9) as i64
+}
 
 /// Where a row stands: series, place, sequence number.
 type Stand = (Arc<str>, i64, u64);
@@ -109,13 +114,13 @@ impl Reservoir {
         samples
     }
 
-    /// How far each direction is from each anchor: `[directions, anchors]`, `1 - cos` in billionths.
+    /// How far each direction is from each anchor, see [`billionths`]: `[directions, anchors]`.
     fn distances(&self, directions: &[Vec<f32>]) -> Vec<i64> {
         let from: Vec<&[f32]> = directions.iter().map(Vec::as_slice).collect();
         let to: Vec<&[f32]> = self.directions.iter().map(Vec::as_slice).collect();
         let mut cosines = vec![0.0; from.len() * to.len()];
         dots(&from, &to, &mut cosines);
-        cosines.into_iter().map(|cosine| (f64::from(1.0 - cosine) * 1e9) as i64).collect()
+        cosines.into_iter().map(billionths).collect()
     }
 
     /// A row has arrived: finds its neighbours and makes it one of theirs. `waiting` are rows that arrived before but have not

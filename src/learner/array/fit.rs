@@ -10,8 +10,8 @@ use super::rows::Rows;
 use crate::data::{ScaleParameters, ScalePer};
 use crate::learner::fit::{FitPlan, fit};
 use crate::learner::matchmaker::Matchmaker;
+use crate::learner::nearest::nearest;
 use crate::learner::noise::Noise;
-use crate::learner::online::direction;
 use crate::learner::pairs::PairStore;
 use crate::learner::parameters::{BalanceParameters, LearningParameters, ModelParameters, PerKey, Target};
 use crate::learner::reservoir::{Nearness, Reservoir};
@@ -206,16 +206,16 @@ impl Fit {
                 .map(|((row, key), place)| Sample::new(Arc::clone(row), *key, place))
                 .collect();
         };
+        if nearness == Nearness::Features {
+            let directions: Vec<Vec<f32>> =
+                items.iter().map(|(row, key)| scaler.direction(*key, &row.features)).collect();
+            return nearest(items, &directions);
+        }
         let mut reservoir = Reservoir::new(items.len(), nearness, None);
         let mut rng = stream(self.seed, "reservoir", 0);
         for (row, key) in items {
-            let direction = direction(scaler, nearness, row, *key);
-            let sample = match direction {
-                // Becoming an anchor finds the nearest ones.
-                Some(_) => Sample::new(Arc::clone(row), *key, 0),
-                None => reservoir.admit(Arc::clone(row), *key, &mut []),
-            };
-            reservoir.insert(sample, direction, &mut rng);
+            let sample = reservoir.admit(Arc::clone(row), *key, &mut []);
+            reservoir.insert(sample, None, &mut rng);
         }
         reservoir.anchors().to_vec()
     }
