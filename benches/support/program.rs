@@ -43,7 +43,8 @@ impl Program {
     pub fn run(&self, on_epoch: Arc<dyn Fn(&EpochReport) + Send + Sync>) -> Ended {
         let progress = Arc::new(Progress::default());
         let started = Instant::now();
-        let observers = Observers { on_epoch, on_kept: Arc::new(|_| {}), on_kafka: Arc::new(|_| {}) };
+        let observers =
+            Observers { on_epoch, on_kept: Arc::new(|_| {}), on_kafka: Arc::new(|_| {}), on_open: Arc::new(|| {}) };
         pipeline::run(&self.plan, true, &Arc::new(Control::default()), &progress, observers).unwrap();
         Ended { totals: progress.totals(), seconds: started.elapsed().as_secs_f64() }
     }
@@ -95,7 +96,12 @@ impl Program {
         });
         match model {
             None => {
-                let observers = Observers { on_epoch, on_kept: Arc::new(|_| {}), on_kafka: Arc::new(|_| {}) };
+                let observers = Observers {
+                    on_epoch,
+                    on_kept: Arc::new(|_| {}),
+                    on_kafka: Arc::new(|_| {}),
+                    on_open: Arc::new(|| {}),
+                };
                 pipeline::run(&self.plan, true, &control, &progress, observers).unwrap();
             }
             Some(model) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -79,8 +79,8 @@ pub fn execute(arguments: &RunArguments) -> Result<(), Error> {
     let started = Instant::now();
     let (metrics, health) = (Arc::new(served.metrics), served.health);
     let (counted, kept, lag) = (Arc::clone(&metrics), Arc::clone(&metrics), metrics);
-    let readiness = Arc::new(Readiness { health: health.clone(), away: Mutex::default() });
-    let ready = Arc::clone(&readiness);
+    let readiness = Arc::new(Readiness { health: health.clone(), state: Mutex::default() });
+    let (ready, opened) = (Arc::clone(&readiness), Arc::clone(&readiness));
     let on_epoch = Arc::new(move |report: &crate::flow::EpochReport| {
         ready.epoch();
         pipeline::observe(&counted, report);
@@ -94,7 +94,8 @@ pub fn execute(arguments: &RunArguments) -> Result<(), Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         kept.checkpoint_succeeded(now, Duration::from_secs_f64(seconds));
     });
-    let observers = Observers { on_epoch, on_kept, on_kafka };
+    let on_open = Arc::new(move || opened.opened());
+    let observers = Observers { on_epoch, on_kept, on_kafka, on_open };
     let outcome = pipeline::run(&plan, arguments.fresh, &control, &progress, observers);
     drop(bar);
     let verdict = match outcome.inspect_err(|error| health.dead(error.to_string()))? {
@@ -109,38 +110,51 @@ pub fn execute(arguments: &RunArguments) -> Result<(), Error> {
     summary::print(plan.name(), verdict, &progress.totals(), started.elapsed().as_secs_f64(), &folder, arguments.json)
 }
 
-/// Ready is who processes rows and, with topics, has brokers that answer.
+/// Ready is who has opened its input and its outputs, and processes rows or, with topics, has brokers that answer.
 struct Readiness {
     health: Health,
+    /// Held while the verdict is told, so that whoever comes last has the last word.
+    state: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    open: bool,
+    /// Whether rows came or a broker answered.
+    answered: bool,
     /// The clients that no broker answers.
-    away: Mutex<BTreeSet<&'static str>>,
+    away: BTreeSet<&'static str>,
 }
 
 impl Readiness {
-    fn away(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    fn note(&self, note: impl FnOnce(&mut Connections)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        note(&mut state);
+        if state.open && state.answered && state.away.is_empty() {
+            self.health.ready();
+        }
+    }
+
+    fn opened(&self) {
+        self.note(|state| state.open = true);
     }
 
     fn epoch(&self) {
-        // Held, so that whoever goes away meanwhile has the last word.
-        let away = self.away();
-        if away.is_empty() {
-            self.health.ready();
-        }
+        self.note(|state| state.answered = true);
     }
 
     fn connected(&self, client: &'static str) {
-        let mut away = self.away();
-        away.remove(client);
-        if away.is_empty() {
-            self.health.ready();
-        }
+        self.note(|state| {
+            state.away.remove(client);
+            state.answered = true;
+        });
     }
 
     fn disconnected(&self, client: &'static str, reason: &str) {
-        let mut away = self.away();
-        away.insert(client);
-        self.health.not_ready(format!("no broker answers the {client}: {reason}"));
+        self.note(|state| {
+            state.away.insert(client);
+            self.health.not_ready(format!("no broker answers the {client}: {reason}"));
+        });
     }
 }
 
@@ -175,4 +189,35 @@ fn serve(plan: &Plan) -> Result<Served, Error> {
     let server = Server::start(listen, exposition, health.clone())?;
     tracing::info!(address = %server.address(), "serving /metrics, /livez and /readyz");
     Ok(Served { metrics, health, _server: Some(server) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_ready_once_all_is_open_and_every_client_has_a_broker() {
+        let readiness = Readiness { health: Health::default(), state: Mutex::default() };
+        let ready = || readiness.health.readiness().is_ok();
+        readiness.connected("input");
+        assert!(!ready(), "outputs are not open yet");
+        readiness.disconnected("output", "gone");
+        readiness.opened();
+        readiness.epoch();
+        assert!(!ready());
+        readiness.connected("output");
+        assert!(ready());
+        readiness.disconnected("input", "gone");
+        readiness.epoch();
+        assert!(!ready());
+    }
+
+    #[test]
+    fn files_are_ready_with_their_first_rows() {
+        let readiness = Readiness { health: Health::default(), state: Mutex::default() };
+        readiness.opened();
+        assert!(readiness.health.readiness().is_err());
+        readiness.epoch();
+        assert!(readiness.health.readiness().is_ok());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::brokers::{self, Started};
@@ -33,6 +34,8 @@ pub enum Outcome {
 
 /// Called when a checkpoint has been kept, with the seconds it took.
 pub type OnKept = Arc<dyn Fn(f64) + Send + Sync>;
+/// Called once everything that is read and written is open.
+pub type OnOpen = Arc<dyn Fn() + Send + Sync>;
 /// Called after every epoch of every worker.
 pub type OnEpoch = Arc<dyn Fn(&flow::EpochReport) + Send + Sync>;
 
@@ -45,6 +48,8 @@ pub struct Observers {
     pub on_kept: OnKept,
     /// Told about the connection to brokers.
     pub on_kafka: KafkaObserver,
+    /// Told when the input and the outputs of all workers are open.
+    pub on_open: OnOpen,
 }
 
 /// Runs a plan to the end of its input or until `control` is asked to stop. `fresh` forgets what earlier runs left.
@@ -119,6 +124,8 @@ pub fn run(
         progress: Arc::clone(progress),
         on_epoch: observers.on_epoch,
         on_kept: observers.on_kept,
+        on_open: observers.on_open,
+        opened: AtomicUsize::new(0),
     });
     let workers = plan.workers();
     flow::run(workers, control, move |index| job.worker(Share { index, peers: workers }))?;
@@ -182,6 +189,9 @@ struct Job {
     progress: Arc<Progress>,
     on_epoch: OnEpoch,
     on_kept: OnKept,
+    on_open: OnOpen,
+    /// Workers that have opened what is theirs.
+    opened: AtomicUsize,
 }
 
 impl Job {
@@ -196,10 +206,14 @@ impl Job {
         let outbox = self.feed.topics().and_then(|started| started.outbox.as_ref());
         let sinks = outlets::open(plan, &self.ends.assignments, share.index, outbox, local)?;
         let (progress, on_epoch) = (Arc::clone(&self.progress), Arc::clone(&self.on_epoch));
+        let replica = Box::new(self.replica(share)?);
+        if self.opened.fetch_add(1, Ordering::AcqRel) + 1 == share.peers {
+            (self.on_open)();
+        }
         Ok(Worker {
             source,
             featurize,
-            replica: Box::new(self.replica(share)?),
+            replica,
             sinks,
             schedule: self.schedule(),
             meter: Arc::new(move |report| {
