@@ -263,6 +263,34 @@ fn a_panic_of_one_worker_ends_all_and_is_returned() {
 }
 
 #[test]
+fn a_panic_of_a_thread_that_writes_ends_all_and_is_returned() {
+    again(|| {
+        for peers in [1, 3] {
+            for fault in
+                [Fault::WritePanics(0), Fault::WritePanics(peers - 1), Fault::KeepPanics(0), Fault::KeepPanics(2)]
+            {
+                let ran = Rig { fault, ..rig(peers) }.run();
+                assert!(matches!(ran.result, Err(FlowError::Panicked)), "{fault:?}: {:?}", ran.result);
+            }
+        }
+    });
+}
+
+#[test]
+fn rows_go_on_while_a_checkpoint_is_written_and_not_further_than_that() {
+    again(|| {
+        for peers in [1, 2, 3] {
+            let ran = Rig { fault: Fault::SlowKeep, ..rig(peers) }.run();
+            ran.result.as_ref().unwrap();
+            let ahead: Vec<u64> = ran.kept.iter().map(|kept| kept.ahead).collect();
+            assert!(ahead.iter().any(|ahead| *ahead > 0), "{ahead:?}");
+            assert!(ahead.iter().all(|ahead| *ahead < super::AHEAD), "{ahead:?}");
+            each_offset_once(&ran, ROWS);
+        }
+    });
+}
+
+#[test]
 fn with_two_passes_only_the_last_one_is_emitted() {
     again(|| {
         for peers in [1, 2, 3] {

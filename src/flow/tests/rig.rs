@@ -1,6 +1,7 @@
 //! Everything around a flow that tests need: a small model, an input and outputs in memory, and faults on demand.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -28,10 +29,14 @@ pub(super) enum Fault {
     Model(usize, u64),
     ModelPanics(usize, u64),
     Write(usize),
+    WritePanics(usize),
     Prepare(usize),
     Commit(usize),
     /// The checkpoint of this number, counted from 0.
     Keep(usize),
+    KeepPanics(usize),
+    /// Every checkpoint takes its time.
+    SlowKeep,
 }
 
 /// A checkpoint as it was handed over.
@@ -42,6 +47,8 @@ pub(super) struct Kept {
     pub locals: Vec<Local>,
     pub finished: bool,
     pub status: Status,
+    /// Epochs that had been read beyond it when it was durable.
+    pub ahead: u64,
 }
 
 /// A flow to be run.
@@ -85,6 +92,8 @@ pub(super) struct Journal {
     pub kept: Arc<Mutex<Vec<Kept>>>,
     pub states: Arc<Mutex<States>>,
     pub reports: Arc<Mutex<Vec<EpochReport>>>,
+    /// The newest epoch that was read.
+    pub read: Arc<AtomicU64>,
 }
 
 /// Batches of these many rows; row `i` of all has the feature `7·i mod 13` and the label `i`.
@@ -209,7 +218,14 @@ impl Rig {
             reports.lock().unwrap().push(report.clone());
         };
         Ok(Worker {
-            source: Box::new(Slow { inner: source, worker: index, fault: self.fault, paired: self.paired, epoch: 0 }),
+            source: Box::new(Slow {
+                inner: source,
+                worker: index,
+                fault: self.fault,
+                paired: self.paired,
+                epoch: 0,
+                read: Arc::clone(&journal.read),
+            }),
             featurize: if self.owned { Box::new(Owned(featurize)) } else { featurize },
             replica: Box::new(replica),
             sinks,
@@ -262,6 +278,8 @@ struct Slow {
     paired: bool,
     /// The epoch last read.
     epoch: u64,
+    /// By any worker.
+    read: Arc<AtomicU64>,
 }
 
 impl Source for Slow {
@@ -274,6 +292,7 @@ impl Source for Slow {
             return Err(broken("reading"));
         }
         self.epoch = epoch;
+        self.read.fetch_max(epoch, Ordering::AcqRel);
         self.inner.read(epoch)
     }
 
@@ -315,6 +334,9 @@ struct Faulty {
 
 impl Sink for Faulty {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError> {
+        if self.fault == Fault::WritePanics(self.worker) {
+            panic!("writing panics, as it is told to");
+        }
         if self.fault == Fault::Write(self.worker) { Err(broken("writing")) } else { self.inner.write(batch) }
     }
 
@@ -378,7 +400,15 @@ impl Record for Recorder {
         if self.fault == Fault::Keep(kept.len()) {
             return Err(FlowError::Checkpoint("the disk is full".to_owned()));
         }
-        kept.push(Kept { epoch, replica, locals: locals.to_vec(), finished, status: status.clone() });
+        if self.fault == Fault::KeepPanics(kept.len()) {
+            drop(kept);
+            panic!("keeping panics, as it is told to");
+        }
+        if self.fault == Fault::SlowKeep {
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        let ahead = self.journal.read.load(Ordering::Acquire).saturating_sub(epoch);
+        kept.push(Kept { epoch, replica, locals: locals.to_vec(), finished, status: status.clone(), ahead });
         Ok(())
     }
 }
