@@ -173,7 +173,7 @@ pub(super) fn consumer(
         // That is decoded in a fraction of the second for which librdkafka would stop fetching once it is full.
         ("fetch.queue.backoff.ms", "10"),
         // librdkafka asks again when it has an answer: with its megabyte the workers wait for the next one.
-        ("fetch.message.max.bytes", "8388608"),
+        ("fetch.message.max.bytes", "4194304"),
         ("client.id", "evenkeel"),
     ];
     for (name, value) in defaults {
