@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::Message as _;
 use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
@@ -55,6 +55,17 @@ pub(super) struct Listener {
 pub(super) type Consumer = BaseConsumer<Listener>;
 /// A producer of ours.
 pub(super) type Producer = ThreadedProducer<Listener>;
+
+/// Names of librdkafka that mean one property.
+const ALIASES: [[&str; 2]; 1] = [["max.partition.fetch.bytes", "fetch.message.max.bytes"]];
+
+/// Sets a property that the user has not set, under whatever name.
+pub(super) fn default(config: &mut ClientConfig, name: &str, value: &str) {
+    let aliases = ALIASES.iter().filter(|names| names.contains(&name)).flatten();
+    if aliases.chain([&name]).all(|name| config.get(name).is_none()) {
+        config.set(name, value);
+    }
+}
 
 impl Listener {
     pub(super) fn new(client: &'static str, observer: &KafkaObserver) -> Self {
@@ -150,5 +161,22 @@ impl ProducerContext for Listener {
             let mut undelivered = self.undelivered.lock().unwrap_or_else(PoisonError::into_inner);
             undelivered.get_or_insert_with(|| format!("{error}, topic {}", message.topic()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_user_has_set_stays_under_whatever_name() {
+        let mut config = ClientConfig::new();
+        config.set("fetch.message.max.bytes", "7").set("client.id", "mine");
+        for name in ["max.partition.fetch.bytes", "client.id", "linger.ms"] {
+            default(&mut config, name, "5");
+        }
+        assert_eq!(config.get("max.partition.fetch.bytes"), None);
+        assert_eq!(config.get("fetch.message.max.bytes"), Some("7"));
+        assert_eq!((config.get("client.id"), config.get("linger.ms")), (Some("mine"), Some("5")));
     }
 }

@@ -14,13 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::client::{KafkaObserver, Listener, Producer};
+use super::client::{KafkaObserver, Listener, Producer, default};
 use super::offsets::{KafkaOffsets, list};
 use super::parameters::TRANSACTION_TIMEOUT_MS;
 use super::{Delivery, KafkaProperties};
@@ -343,12 +342,6 @@ impl Outbox {
 
     fn fatal_fenced(&self) -> ConnectorError {
         ConnectorError::Fenced { id: self.id.clone().unwrap_or_default() }
-    }
-}
-
-fn default(config: &mut ClientConfig, name: &str, value: &str) {
-    if config.get(name).is_none() {
-        config.set(name, value);
     }
 }
 

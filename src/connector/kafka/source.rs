@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer as _;
 
 use super::KafkaSourceParameters;
-use super::client::{Consumer, KafkaObserver, Listener};
+use super::client::{Consumer, KafkaObserver, Listener, default};
 use super::hub::{Hub, Room};
 use super::pairs::KafkaPairs;
 use super::reader::Reader;
@@ -163,25 +163,17 @@ pub(super) fn consumer(
     observer: &KafkaObserver,
 ) -> Result<Consumer, ConnectorError> {
     let mut config = parameters.properties.client();
-    let defaults = [
-        ("auto.offset.reset", "earliest"),
-        // How long the end of a partition takes to show.
-        ("fetch.wait.max.ms", "100"),
-        ("statistics.interval.ms", "1000"),
-        // What waits for the workers is decoded; more of the same in front of that is only memory.
-        ("queued.max.messages.kbytes", "16384"),
-        // That is decoded in a fraction of the second for which librdkafka would stop fetching once it is full.
-        ("fetch.queue.backoff.ms", "10"),
-        // librdkafka asks again when it has an answer: with its megabyte the workers wait for the next one.
-        ("fetch.message.max.bytes", "4194304"),
-        ("client.id", "evenkeel"),
-    ];
-    for (name, value) in defaults {
-        let other = if name == "fetch.message.max.bytes" { "max.partition.fetch.bytes" } else { name };
-        if config.get(name).is_none() && config.get(other).is_none() {
-            config.set(name, value);
-        }
-    }
+    default(&mut config, "auto.offset.reset", "earliest");
+    // How long the end of a partition takes to show.
+    default(&mut config, "fetch.wait.max.ms", "100");
+    default(&mut config, "statistics.interval.ms", "1000");
+    // What waits for the workers is decoded; more of the same in front of that is only memory.
+    default(&mut config, "queued.max.messages.kbytes", "16384");
+    // That is decoded in a fraction of the second for which librdkafka would stop fetching once it is full.
+    default(&mut config, "fetch.queue.backoff.ms", "10");
+    // librdkafka asks again when it has an answer: with its megabyte the workers wait for the next one.
+    default(&mut config, "max.partition.fetch.bytes", "4194304");
+    default(&mut config, "client.id", "evenkeel");
     config.set("group.id", group);
     config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
     config.set("enable.partition.eof", "true");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -35,7 +35,7 @@ pub(super) enum Fault {
     /// The checkpoint of this number, counted from 0.
     Keep(usize),
     KeepPanics(usize),
-    /// Every checkpoint takes its time.
+    /// Every checkpoint but the last waits until rows have gone on.
     SlowKeep,
 }
 
@@ -404,10 +404,16 @@ impl Record for Recorder {
             drop(kept);
             panic!("keeping panics, as it is told to");
         }
-        if self.fault == Fault::SlowKeep {
-            std::thread::sleep(Duration::from_millis(30));
+        let ahead = || self.journal.read.load(Ordering::Acquire).saturating_sub(epoch);
+        if self.fault == Fault::SlowKeep && !finished {
+            let started = Instant::now();
+            while ahead() == 0 && started.elapsed() < Duration::from_secs(20) {
+                std::thread::yield_now();
+            }
+            // Long enough to go too far.
+            std::thread::sleep(Duration::from_millis(20));
         }
-        let ahead = self.journal.read.load(Ordering::Acquire).saturating_sub(epoch);
+        let ahead = ahead();
         kept.push(Kept { epoch, replica, locals: locals.to_vec(), finished, status: status.clone(), ahead });
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::reading::Reading;
 use super::thresholds::Thresholds;
 use super::*;
 use crate::network::{Backend, Tensor, matrix, open, values};
+use crate::objective::tests::whole_batch;
 use crate::objective::{Context, Even, EvenParameters, Objective, Pass, Seating, Shape, Stage};
 use crate::stats::random::stream;
 
@@ -34,17 +35,10 @@ fn alone(set: impl Fn(&mut ClusMatchParameters)) -> ClusMatchParameters {
 
 fn context<'a>(pairs: usize, evidence: &'a [f32], parameters: &'a [f32]) -> Context<'a> {
     Context {
-        pairs,
-        slice: 0..pairs,
-        fresh: 0,
-        evidence,
-        device_prices: &[],
         target: &[1.0 / CLUSTERS as f32; CLUSTERS],
         strength: 1.0,
-        constraints: &[],
         stage: Stage::Refining,
-        progress: 0.5,
-        parameters,
+        ..whole_batch(pairs, evidence, parameters)
     }
 }
 
