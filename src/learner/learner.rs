@@ -127,7 +127,7 @@ impl Learner {
         }
         self.pass(&held);
         let pairs = Arc::new(pairs);
-        let target = self.settings.target(&vec![1.0 / clusters as f64; clusters]);
+        let target = self.settings.target(|| vec![1.0 / clusters as f64; clusters]);
         let plan = (0, self.settings.learning.warmup_steps);
         let job = self.start_fit(&bench, plan, &pool, &pairs, &scaler, &target)?;
         let mut usable = Self::usable(job.results()?)?;

@@ -104,7 +104,7 @@ impl Learner {
                 pool: Arc::new(online.reservoir.anchors().to_vec()),
                 pairs: Arc::new(online.pairs.renewed()),
                 scaler: Arc::new(online.scaler.clone()),
-                target: self.settings.target(&online.watch.shares(self.settings.model.clusters)),
+                target: self.settings.target(|| online.watch.shares(self.settings.model.clusters)),
                 job: None,
             });
         }

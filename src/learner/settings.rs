@@ -50,15 +50,15 @@ impl Settings {
         }
     }
 
-    /// The shares that training balances towards, `observed` being those of recent rows.
+    /// The shares that training balances towards, `observed` being those of recent rows, counted only if they are asked for.
     #[must_use]
-    pub fn target(&self, observed: &[f64]) -> Vec<f32> {
+    pub fn target(&self, observed: impl FnOnce() -> Vec<f64>) -> Vec<f32> {
         let clusters = self.model.clusters;
         match &self.balance.target {
             Target::Uniform => vec![1.0 / clusters as f32; clusters],
             Target::Shares(shares) => shares.iter().map(|s| *s as f32).collect(),
             // Half uniform, so that a cluster that has lost its rows can win some back.
-            Target::Observed => observed.iter().map(|s| (0.5 * s + 0.5 / clusters as f64) as f32).collect(),
+            Target::Observed => observed().iter().map(|s| (0.5 * s + 0.5 / clusters as f64) as f32).collect(),
         }
     }
 

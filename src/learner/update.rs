@@ -85,7 +85,7 @@ impl Learner {
                 Ok((Phase::Prices { chunk, step, groups }, Some(Step::Exchange(logits))))
             }
             Phase::Prices { chunk, step, groups } => {
-                let target = self.settings.target(&online.watch.shares(self.settings.model.clusters));
+                let target = self.settings.target(|| online.watch.shares(self.settings.model.clusters));
                 online.trained.prices = match groups.is_empty() {
                     true => BTreeMap::new(),
                     false => device_prices(&groups, &total.unwrap_or_default(), &target),
@@ -107,7 +107,7 @@ impl Learner {
                 Ok((Phase::Backward { chunk, step, batch, halfway: Box::new(halfway) }, Some(Step::Exchange(evidence))))
             }
             Phase::Backward { chunk, step, batch, halfway } => {
-                let target = self.settings.target(&online.watch.shares(self.settings.model.clusters));
+                let target = self.settings.target(|| online.watch.shares(self.settings.model.clusters));
                 let strength = self.settings.balance.strength as f32;
                 let goal = Goal { target: &target, strength, device_balance };
                 let evidence = total.unwrap_or_default();
@@ -117,7 +117,7 @@ impl Learner {
             Phase::Apply { chunk, step, batch, evidence } => {
                 let gradient = total.unwrap_or_default();
                 if all_finite(&gradient) {
-                    let target = self.settings.target(&online.watch.shares(self.settings.model.clusters));
+                    let target = self.settings.target(|| online.watch.shares(self.settings.model.clusters));
                     let strength = self.settings.balance.strength as f32;
                     let goal = Goal { target: &target, strength, device_balance };
                     let rate = online.bench.objective.schedule().online_rate;

@@ -166,7 +166,7 @@ impl Fit {
         let settings = self.settings(clusters);
         let bench =
             Workbench { objective, device: open(self.backend)?, noise: Arc::new(Noise::new(self.seed, rows.width())) };
-        let target = settings.target(&vec![1.0 / clusters as f64; clusters]);
+        let target = settings.target(|| vec![1.0 / clusters as f64; clusters]);
         let pairs = Arc::new(self.pairs(rows, &items));
         let plan = FitPlan { steps: self.steps, number: 0, candidate: 0, per_key: self.per_key, pairs, threads: 1 };
         let parameters = fit(&bench, &settings, &plan, &pool, &scaler, &target, progress);
