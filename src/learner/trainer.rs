@@ -15,7 +15,7 @@ use super::sample::Sample;
 use super::scaler::Scaler;
 use crate::data::Row;
 use crate::network::{Adam, Device, Tensor, matrix, values};
-use crate::objective::{Constraint, Context, Inference, Objective, Pass, Seating, Second, Stage};
+use crate::objective::{Constraint, Context, Inference, Objective, Pass, SeatedPairs, Seating, Second, Stage};
 use crate::stats::projection;
 use crate::stats::random::mix;
 
@@ -329,9 +329,22 @@ impl Workbench {
 
     /// The parameters with clusters put where `rows` are.
     #[must_use]
-    pub fn seat(&self, mut parameters: Vec<f32>, rows: &[Item], scaler: &Scaler, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    pub fn seat(
+        &self,
+        mut parameters: Vec<f32>,
+        rows: &[Item],
+        pairs: &PairStore,
+        scaler: &Scaler,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<f32> {
         let (rows, embeddings) = self.embeddings(&parameters, rows, scaler);
-        let seating = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
+        let mut known = SeatedPairs::default();
+        for block in pairs.pairs().chunks(256) {
+            let ends: Vec<Item> = block.iter().flat_map(|pair| [pair.first.clone(), pair.second.clone()]).collect();
+            known.embeddings.extend(values(self.infer(&parameters, &ends, scaler).embedding));
+            known.links.extend(block.iter().map(|pair| pair.link));
+        }
+        let seating = Seating { rows: &rows, embeddings: &embeddings, pairs: &known, device: &self.device };
         self.objective.seat(&mut parameters, &seating, rng);
         parameters
     }
@@ -339,7 +352,8 @@ impl Workbench {
     /// Lets a refinement look at `rows`.
     pub fn review(&self, parameters: &mut [f32], rows: &[Item], scaler: &Scaler, rng: &mut ChaCha8Rng) {
         let (rows, embeddings) = self.embeddings(parameters, rows, scaler);
-        let seating = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
+        let seating =
+            Seating { rows: &rows, embeddings: &embeddings, pairs: &SeatedPairs::default(), device: &self.device };
         self.objective.review(parameters, &seating, rng);
     }
 
@@ -347,7 +361,8 @@ impl Workbench {
     #[must_use]
     pub fn figures(&self, parameters: &[f32], rows: &[Item], scaler: &Scaler) -> Vec<(&'static str, f64)> {
         let (rows, embeddings) = self.embeddings(parameters, rows, scaler);
-        let batch = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
+        let batch =
+            Seating { rows: &rows, embeddings: &embeddings, pairs: &SeatedPairs::default(), device: &self.device };
         self.objective.figures(parameters, &batch)
     }
 

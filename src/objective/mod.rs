@@ -171,8 +171,19 @@ pub struct Seating<'a> {
     pub rows: &'a [f32],
     /// Their embeddings: `[rows, embedding]`.
     pub embeddings: &'a [f32],
+    /// What is known of pairs of rows.
+    pub pairs: &'a SeatedPairs,
     /// What computes.
     pub device: &'a Device,
+}
+
+/// Pairs of rows that are known to belong together or apart, when clusters are seated.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SeatedPairs {
+    /// Embeddings of both rows of each pair: `[2·pairs, embedding]`.
+    pub embeddings: Vec<f32>,
+    /// What is said of them: `[pairs]`.
+    pub links: Vec<Link>,
 }
 
 /// A clustering method.

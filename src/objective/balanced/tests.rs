@@ -2,7 +2,7 @@ use rand::Rng;
 
 use super::*;
 use crate::network::{Backend, open, values};
-use crate::objective::Constraint;
+use crate::objective::{Constraint, SeatedPairs};
 use crate::stats::random::stream;
 
 const CLUSTERS: usize = 4;
@@ -159,5 +159,22 @@ fn no_input_gives_a_loss_that_is_not_a_number() {
     for input in [constant_column, same, huge, vec![0.0; 2 * PAIRS * FEATURES]] {
         let (loss, gradient, logs) = evaluate(&objective, &parameters, &input, &constraints);
         assert!(loss.is_finite() && gradient.iter().chain(&logs).all(|g| g.is_finite()));
+    }
+}
+
+/// Corners of a rectangle, left and right farther apart; what belongs together lies left and right.
+#[test]
+fn pairs_are_heeded_when_centroids_are_seated_unless_told_otherwise() {
+    let shape = Shape { features: FEATURES, encoder: vec![9], embedding: 2, clusters: 2 };
+    let device = open(Backend::Flex).unwrap();
+    let codes: Vec<f32> = (0..80).flat_map(|i| [(i % 2) as f32 * 2.0, (i / 2 % 2) as f32 * 1.8]).collect();
+    let pairs = SeatedPairs { embeddings: vec![0.0, 0.0, 2.0, 0.0], links: vec![Link::Must] };
+    for (heed_pairs, across) in [(true, false), (false, true)] {
+        let objective = Balanced::new(&shape, BalancedParameters { heed_pairs, ..BalancedParameters::default() });
+        let mut parameters = objective.layout().draw(&mut stream(4, "balanced", 0));
+        let seating = Seating { rows: &[], embeddings: &codes, pairs: &pairs, device: &device };
+        objective.seat(&mut parameters, &seating, &mut stream(5, "balanced", 0));
+        let centroids = objective.layout().part(&parameters, objective.student.centroids());
+        assert_eq!((centroids[0] - centroids[2]).abs() > 1.0, across, "{heed_pairs}: {centroids:?}");
     }
 }
