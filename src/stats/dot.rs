@@ -47,12 +47,13 @@ pub fn dots(a: &[&[f32]], b: &[&[f32]], out: &mut [f32]) {
 fn product<const M: usize>(a: &[f32], b: [&[f32]; M]) -> [f32; M] {
     let (chunks, tail) = a.as_chunks::<LANES>();
     let whole = a.len() - tail.len();
+    // By index: iterators over arrays are not always unrolled, and sums that are not stay in memory.
+    let others: [&[[f32; LANES]]; M] = b.map(|b| &b.as_chunks().0[..chunks.len()]);
     let mut sums = [[0.0f32; LANES]; M];
-    for (i, a) in chunks.iter().enumerate() {
-        for (sums, b) in sums.iter_mut().zip(b) {
-            let b: &[f32; LANES] = b[LANES * i..].first_chunk().expect("both are of one length");
+    for i in 0..chunks.len() {
+        for m in 0..M {
             for lane in 0..LANES {
-                sums[lane] += a[lane] * b[lane];
+                sums[m][lane] += chunks[i][lane] * others[m][i][lane];
             }
         }
     }

@@ -200,12 +200,13 @@ fn exact_dot(a: &[f32], b: &[f32]) -> f64 {
 fn exact_dots<const M: usize>(a: &[f32], b: [&[f32]; M]) -> [f64; M] {
     let (chunks, tail) = a.as_chunks::<8>();
     let whole = a.len() - tail.len();
+    // By index: iterators over arrays are not always unrolled, and sums that are not stay in memory.
+    let others: [&[[f32; 8]]; M] = b.map(|b| &b.as_chunks().0[..chunks.len()]);
     let mut sums = [[0.0f64; 8]; M];
-    for (i, a) in chunks.iter().enumerate() {
-        for (sums, b) in sums.iter_mut().zip(b) {
-            let b: &[f32; 8] = b[8 * i..].first_chunk().expect("both are of one length");
+    for i in 0..chunks.len() {
+        for m in 0..M {
             for lane in 0..8 {
-                sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+                sums[m][lane] += f64::from(chunks[i][lane]) * f64::from(others[m][i][lane]);
             }
         }
     }
