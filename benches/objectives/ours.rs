@@ -6,7 +6,7 @@ use std::time::Instant;
 use evenkeel::network::{Adam, Backend, Device, matrix, open, values};
 use evenkeel::objective::{
     ClusMatch, ClusMatchParameters, Context, ContractiveFocalParameters, Jacobian, Method, Objective, Parameters,
-    SeatedPairs, Seating, Shape, Stage, Visitor,
+    Seating, Shape, Stage, Visitor,
 };
 use evenkeel::stats::random::stream;
 use rand::Rng;
@@ -77,7 +77,7 @@ impl Training {
         let matrices = objective.layout().tensors(&parameters, &plain);
         let embeddings =
             values(objective.infer(&matrices, matrix(rows.to_vec(), ROWS, shape.features, &plain)).embedding);
-        let seating = Seating { rows, embeddings: &embeddings, pairs: &SeatedPairs::default(), device: &plain };
+        let seating = Seating::new(rows, &embeddings, &plain);
         objective.review(&mut parameters, &seating, &mut rng);
         let adam = Adam::new(parameters.len(), objective.adam());
         Self { objective, refined, plain, parameters, adam, pool, features: shape.features, steps: 0 }

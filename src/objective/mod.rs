@@ -172,18 +172,26 @@ pub struct Seating<'a> {
     /// Their embeddings: `[rows, embedding]`.
     pub embeddings: &'a [f32],
     /// What is known of pairs of rows.
-    pub pairs: &'a SeatedPairs,
+    pub pairs: SeatedPairs<'a>,
     /// What computes.
     pub device: &'a Device,
 }
 
+impl<'a> Seating<'a> {
+    /// Rows of which no pairs are known.
+    #[must_use]
+    pub fn new(rows: &'a [f32], embeddings: &'a [f32], device: &'a Device) -> Self {
+        Self { rows, embeddings, pairs: SeatedPairs::default(), device }
+    }
+}
+
 /// Pairs of rows that are known to belong together or apart, when clusters are seated.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SeatedPairs {
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SeatedPairs<'a> {
     /// Embeddings of both rows of each pair: `[2·pairs, embedding]`.
-    pub embeddings: Vec<f32>,
+    pub embeddings: &'a [f32],
     /// What is said of them: `[pairs]`.
-    pub links: Vec<Link>,
+    pub links: &'a [Link],
 }
 
 /// A clustering method.

@@ -3,7 +3,7 @@
 use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Autoencoder, Context, Inference, Link, Seating, permute_rows};
+use super::{Autoencoder, Context, Inference, Link, SeatedPairs, Seating, permute_rows};
 use crate::network::{Device, Init, Layout, Tensor, matrix, values};
 use crate::stats::kmeans::{self, Solution, nearest};
 
@@ -112,10 +112,11 @@ impl Student {
         seating: &Seating<'_>,
         rng: &mut ChaCha8Rng,
     ) {
-        let pairs = || seating.pairs.embeddings.chunks_exact(2 * self.embedding).zip(&seating.pairs.links);
+        let SeatedPairs { embeddings, links } = seating.pairs;
         let cost = |solution: &Solution| {
-            let broken = pairs().filter(|(pair, link)| {
-                let [first, second] = [0, 1].map(|end| &pair[end * self.embedding..(end + 1) * self.embedding]);
+            let pairs = embeddings.chunks_exact(2 * self.embedding).zip(links);
+            let broken = pairs.filter(|(pair, link)| {
+                let (first, second) = pair.split_at(self.embedding);
                 let together = nearest(first, &solution.centroids).0 == nearest(second, &solution.centroids).0;
                 together != (**link == Link::Must)
             });
@@ -218,7 +219,6 @@ fn mean_assignments(logs: &[f32], clusters: usize) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::network::{Backend, open};
-    use crate::objective::SeatedPairs;
     use crate::stats::random::stream;
 
     #[test]
@@ -259,29 +259,6 @@ mod tests {
         let target = matrix(sharpened(&values(logs.clone().inner()), &[0.0, 1.0, 0.0]), 3, 3, &device);
         let gradient = layout.gradient(&(target * logs).sum(), &leaves);
         assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
-    }
-
-    /// Corners of a rectangle, left and right farther apart: cut in two, left from right is better than top from bottom, and
-    /// k-means finds either.
-    #[test]
-    fn pairs_decide_between_starts_of_k_means() {
-        let mut layout = Layout::default();
-        let student = Student::new(&mut layout, 2, 2);
-        let device = open(Backend::Flex).unwrap();
-        let rows: Vec<f32> = (0..80).flat_map(|i| [(i % 2) as f32 * 2.0, (i / 2 % 2) as f32 * 1.8]).collect();
-        let apart = |links: Vec<Link>| {
-            let level = [0.0, 0.0, 2.0, 0.0];
-            let pairs = SeatedPairs { embeddings: level.repeat(links.len()), links };
-            let mut parameters = layout.draw(&mut stream(4, "student", 0));
-            let seating = Seating { rows: &[], embeddings: &rows, pairs: &pairs, device: &device };
-            student.seat_with_pairs(&layout, &mut parameters, &seating, &mut stream(5, "student", 0));
-            let centroids = layout.part(&parameters, student.centroids).to_vec();
-            [(centroids[0] - centroids[2]).abs(), (centroids[1] - centroids[3]).abs()]
-        };
-        assert_eq!(apart(vec![]), [2.0, 0.0]);
-        assert_eq!(apart(vec![Link::Cannot]), [2.0, 0.0]);
-        assert_eq!(apart(vec![Link::Must]), [0.0, 1.8]);
-        assert_eq!(apart(vec![Link::Must, Link::Cannot, Link::Cannot]), [2.0, 0.0]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::thresholds::Thresholds;
 use super::*;
 use crate::network::{Backend, Tensor, matrix, open, values};
 use crate::objective::tests::whole_batch;
-use crate::objective::{Context, Even, EvenParameters, Objective, Pass, SeatedPairs, Seating, Shape, Stage};
+use crate::objective::{Context, Even, EvenParameters, Objective, Pass, Seating, Shape, Stage};
 use crate::stats::random::stream;
 
 const CLUSTERS: usize = 3;
@@ -246,9 +246,8 @@ fn reviewed(method: &ClusMatch, parameters: &mut [f32], rows: &[f32]) -> Vec<u32
     let device = open(Backend::Flex).unwrap();
     let matrices = method.layout().tensors(parameters, &device);
     let inference = method.infer(&matrices, matrix(rows.to_vec(), rows.len() / 4, 4, &device));
-    let scores = values(inference.scores);
-    let seating =
-        Seating { rows, embeddings: &values(inference.embedding), pairs: &SeatedPairs::default(), device: &device };
+    let (scores, embeddings) = (values(inference.scores), values(inference.embedding));
+    let seating = Seating::new(rows, &embeddings, &device);
     method.review(parameters, &seating, &mut stream(6, "review", 0));
     scores.chunks(CLUSTERS).map(|row| class(row) as u32).collect()
 }
