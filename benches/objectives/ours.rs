@@ -77,7 +77,7 @@ impl Training {
         let matrices = objective.layout().tensors(&parameters, &plain);
         let embeddings =
             values(objective.infer(&matrices, matrix(rows.to_vec(), ROWS, shape.features, &plain)).embedding);
-        let seating = Seating::new(rows, &embeddings, &plain);
+        let seating = Seating { rows, embeddings: &embeddings, device: &plain };
         objective.review(&mut parameters, &seating, &mut rng);
         let adam = Adam::new(parameters.len(), objective.adam());
         Self { objective, refined, plain, parameters, adam, pool, features: shape.features, steps: 0 }

@@ -89,7 +89,7 @@ fn share(
     };
     let seated = |trained: Trained, rng: &mut ChaCha8Rng| {
         let rows = pick(rng);
-        Trained::new(objective, bench.seat(trained.parameters, &rows, &plan.pairs, scaler, rng))
+        Trained::new(objective, bench.seat(trained.parameters, &rows, scaler, rng))
     };
     for step in 0..plan.steps {
         if step == pretraining.end && (step > 0 || schedule.seats_first) {

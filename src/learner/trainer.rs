@@ -15,7 +15,7 @@ use super::sample::Sample;
 use super::scaler::Scaler;
 use crate::data::Row;
 use crate::network::{Adam, Device, Tensor, matrix, values};
-use crate::objective::{Constraint, Context, Inference, Link, Objective, Pass, SeatedPairs, Seating, Second, Stage};
+use crate::objective::{Constraint, Context, Inference, Objective, Pass, Seating, Second, Stage};
 use crate::stats::projection;
 use crate::stats::random::mix;
 
@@ -327,25 +327,11 @@ impl Workbench {
         if batch.constraints.is_empty() { Vec::new() } else { self.learning(batch.stage).agreements(&context) }
     }
 
-    /// The parameters with clusters put where `rows` are, by what is known of `pairs`.
+    /// The parameters with clusters put where `rows` are.
     #[must_use]
-    pub fn seat(
-        &self,
-        mut parameters: Vec<f32>,
-        rows: &[Item],
-        pairs: &PairStore,
-        scaler: &Scaler,
-        rng: &mut ChaCha8Rng,
-    ) -> Vec<f32> {
+    pub fn seat(&self, mut parameters: Vec<f32>, rows: &[Item], scaler: &Scaler, rng: &mut ChaCha8Rng) -> Vec<f32> {
         let (rows, embeddings) = self.embeddings(&parameters, rows, scaler);
-        let mut ends = Vec::new();
-        for block in pairs.pairs().chunks(256) {
-            let block: Vec<Item> = block.iter().flat_map(|pair| [pair.first.clone(), pair.second.clone()]).collect();
-            ends.extend(values(self.infer(&parameters, &block, scaler).embedding));
-        }
-        let links: Vec<Link> = pairs.pairs().iter().map(|pair| pair.link).collect();
-        let pairs = SeatedPairs { embeddings: &ends, links: &links };
-        let seating = Seating { pairs, ..Seating::new(&rows, &embeddings, &self.device) };
+        let seating = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
         self.objective.seat(&mut parameters, &seating, rng);
         parameters
     }
@@ -353,7 +339,7 @@ impl Workbench {
     /// Lets a refinement look at `rows`.
     pub fn review(&self, parameters: &mut [f32], rows: &[Item], scaler: &Scaler, rng: &mut ChaCha8Rng) {
         let (rows, embeddings) = self.embeddings(parameters, rows, scaler);
-        let seating = Seating::new(&rows, &embeddings, &self.device);
+        let seating = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
         self.objective.review(parameters, &seating, rng);
     }
 
@@ -361,7 +347,7 @@ impl Workbench {
     #[must_use]
     pub fn figures(&self, parameters: &[f32], rows: &[Item], scaler: &Scaler) -> Vec<(&'static str, f64)> {
         let (rows, embeddings) = self.embeddings(parameters, rows, scaler);
-        let batch = Seating::new(&rows, &embeddings, &self.device);
+        let batch = Seating { rows: &rows, embeddings: &embeddings, device: &self.device };
         self.objective.figures(parameters, &batch)
     }
 

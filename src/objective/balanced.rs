@@ -26,13 +26,11 @@ pub struct BalancedParameters {
     pub pretraining: f64,
     /// Probability that pretraining drops a feature of a row before it is encoded, to be given back whole (Vincent et al. 2008).
     pub denoise: f64,
-    /// Whether centroids are seated where they break few pairs, instead of by k-means alone as the authors do.
-    pub heed_pairs: bool,
 }
 
 impl Default for BalancedParameters {
     fn default() -> Self {
-        Self { alpha: 0.1, beta: 0.1, horizon_rows: 256.0, pretraining: 0.5, denoise: 0.0, heed_pairs: true }
+        Self { alpha: 0.1, beta: 0.1, horizon_rows: 256.0, pretraining: 0.5, denoise: 0.0 }
     }
 }
 
@@ -234,10 +232,7 @@ impl Objective for Balanced {
     }
 
     fn seat(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
-        match self.parameters.heed_pairs {
-            true => self.student.seat_with_pairs(&self.layout, parameters, seating, rng),
-            false => self.student.seat(&self.layout, parameters, seating.embeddings, rng),
-        }
+        self.student.seat(&self.layout, parameters, seating.embeddings, rng);
     }
 
     fn settle(&self, parameters: &mut [f32], context: &Context<'_>) {

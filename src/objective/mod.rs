@@ -171,27 +171,8 @@ pub struct Seating<'a> {
     pub rows: &'a [f32],
     /// Their embeddings: `[rows, embedding]`.
     pub embeddings: &'a [f32],
-    /// What is known of pairs of rows.
-    pub pairs: SeatedPairs<'a>,
     /// What computes.
     pub device: &'a Device,
-}
-
-impl<'a> Seating<'a> {
-    /// Rows of which no pairs are known.
-    #[must_use]
-    pub fn new(rows: &'a [f32], embeddings: &'a [f32], device: &'a Device) -> Self {
-        Self { rows, embeddings, pairs: SeatedPairs::default(), device }
-    }
-}
-
-/// Pairs of rows that are known to belong together or apart, when clusters are seated.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SeatedPairs<'a> {
-    /// Embeddings of both rows of each pair: `[2·pairs, embedding]`.
-    pub embeddings: &'a [f32],
-    /// What is said of them: `[pairs]`.
-    pub links: &'a [Link],
 }
 
 /// A clustering method.

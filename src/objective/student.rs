@@ -3,9 +3,9 @@
 use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Autoencoder, Context, Inference, Link, SeatedPairs, Seating, permute_rows};
+use super::{Autoencoder, Context, Inference, permute_rows};
 use crate::network::{Device, Init, Layout, Tensor, matrix, values};
-use crate::stats::kmeans::{self, Solution, nearest};
+use crate::stats::kmeans;
 
 /// What the running shares keep of themselves at every step.
 const KEEP: f32 = 0.99;
@@ -101,29 +101,6 @@ impl Student {
     pub fn seat(&self, layout: &Layout, parameters: &mut [f32], embeddings: &[f32], rng: &mut ChaCha8Rng) {
         let centroids = kmeans::fit(embeddings, self.embedding, self.clusters, RESTARTS, rng).centroids;
         self.place(layout, parameters, embeddings, &centroids);
-    }
-
-    /// Like [`seat`](Self::seat), but of the 20 starts the one is kept that breaks the fewest pairs, of several the best: which
-    /// groups k-means joins and which it cuts up is chance, and steps of the gradient seldom mend it.
-    pub fn seat_with_pairs(
-        &self,
-        layout: &Layout,
-        parameters: &mut [f32],
-        seating: &Seating<'_>,
-        rng: &mut ChaCha8Rng,
-    ) {
-        let SeatedPairs { embeddings, links } = seating.pairs;
-        let cost = |solution: &Solution| {
-            let pairs = embeddings.chunks_exact(2 * self.embedding).zip(links);
-            let broken = pairs.filter(|(pair, link)| {
-                let (first, second) = pair.split_at(self.embedding);
-                let together = nearest(first, &solution.centroids).0 == nearest(second, &solution.centroids).0;
-                together != (**link == Link::Must)
-            });
-            (broken.count(), solution.inertia)
-        };
-        let solution = kmeans::fit_by(seating.embeddings, self.embedding, self.clusters, RESTARTS, rng, cost);
-        self.place(layout, parameters, seating.embeddings, &solution.centroids);
     }
 
     /// Like [`seat`](Self::seat), and brings the code to the scale of the kernel without changing what is reconstructed: a

@@ -89,7 +89,7 @@ fn draw(objective: &dyn Objective, name: &str, number: u64) -> Vec<f32> {
     let device = open(backend()).unwrap();
     let matrices = objective.layout().tensors(&parameters, &device);
     let embeddings = values(objective.infer(&matrices, matrix(rows(), ROWS, FEATURES, &device)).embedding);
-    objective.review(&mut parameters, &Seating::new(&rows(), &embeddings, &device), &mut rng);
+    objective.review(&mut parameters, &Seating { rows: &rows(), embeddings: &embeddings, device: &device }, &mut rng);
     parameters
 }
 

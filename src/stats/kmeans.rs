@@ -21,28 +21,14 @@ pub struct Solution {
 /// - `rows`: `[rows, width]`, row-major, at least one row
 #[must_use]
 pub fn fit(rows: &[f32], width: usize, clusters: usize, restarts: usize, rng: &mut ChaCha8Rng) -> Solution {
-    fit_by(rows, width, clusters, restarts, rng, |solution| solution.inertia)
-}
-
-/// Like [`fit`], but keeps the start that costs least.
-#[must_use]
-pub fn fit_by<C: PartialOrd>(
-    rows: &[f32],
-    width: usize,
-    clusters: usize,
-    restarts: usize,
-    rng: &mut ChaCha8Rng,
-    cost: impl Fn(&Solution) -> C,
-) -> Solution {
-    let mut best: Option<(C, Solution)> = None;
+    let mut best: Option<Solution> = None;
     for _ in 0..restarts.max(1) {
         let solution = lloyd(rows, width, seed(rows, width, clusters, rng));
-        let cost = cost(&solution);
-        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-            best = Some((cost, solution));
+        if best.as_ref().is_none_or(|b| solution.inertia < b.inertia) {
+            best = Some(solution);
         }
     }
-    best.expect("at least one start").1
+    best.expect("at least one start")
 }
 
 /// Squared distance, as eight sums side by side that the compiler keeps in one register.

@@ -2,7 +2,7 @@ use rand::Rng;
 
 use super::*;
 use crate::network::{Backend, open, values};
-use crate::objective::{Constraint, SeatedPairs};
+use crate::objective::Constraint;
 use crate::stats::random::stream;
 
 const CLUSTERS: usize = 4;
@@ -160,29 +160,4 @@ fn no_input_gives_a_loss_that_is_not_a_number() {
         let (loss, gradient, logs) = evaluate(&objective, &parameters, &input, &constraints);
         assert!(loss.is_finite() && gradient.iter().chain(&logs).all(|g| g.is_finite()));
     }
-}
-
-/// Corners of a rectangle, left and right farther apart: cut in two, left from right is better than top from bottom, and k-means
-/// finds either. What is said is said of two corners at the same height.
-#[test]
-fn pairs_decide_between_starts_of_k_means_unless_they_are_not_to_be_heeded() {
-    let shape = Shape { features: FEATURES, encoder: vec![9], embedding: 2, clusters: 2 };
-    let device = open(Backend::Flex).unwrap();
-    let codes: Vec<f32> = (0..80).flat_map(|i| [(i % 2) as f32 * 2.0, (i / 2 % 2) as f32 * 1.8]).collect();
-    let apart = |heed_pairs: bool, links: &[Link]| {
-        let objective = Balanced::new(&shape, BalancedParameters { heed_pairs, ..BalancedParameters::default() });
-        let mut parameters = objective.layout().draw(&mut stream(4, "balanced", 0));
-        let ends = [0.0, 0.0, 2.0, 0.0].repeat(links.len());
-        let pairs = SeatedPairs { embeddings: &ends, links };
-        let seating = Seating { pairs, ..Seating::new(&[], &codes, &device) };
-        objective.seat(&mut parameters, &seating, &mut stream(5, "balanced", 0));
-        let centroids = objective.layout().part(&parameters, objective.student.centroids());
-        [(centroids[0] - centroids[2]).abs(), (centroids[1] - centroids[3]).abs()]
-    };
-    let (left_right, top_bottom) = ([2.0, 0.0], [0.0, 1.8]);
-    assert_eq!(apart(true, &[]), left_right);
-    assert_eq!(apart(true, &[Link::Cannot]), left_right);
-    assert_eq!(apart(true, &[Link::Must]), top_bottom);
-    assert_eq!(apart(true, &[Link::Must, Link::Cannot, Link::Cannot]), left_right);
-    assert_eq!(apart(false, &[Link::Must]), left_right);
 }

@@ -246,8 +246,8 @@ fn reviewed(method: &ClusMatch, parameters: &mut [f32], rows: &[f32]) -> Vec<u32
     let device = open(Backend::Flex).unwrap();
     let matrices = method.layout().tensors(parameters, &device);
     let inference = method.infer(&matrices, matrix(rows.to_vec(), rows.len() / 4, 4, &device));
-    let (scores, embeddings) = (values(inference.scores), values(inference.embedding));
-    let seating = Seating::new(rows, &embeddings, &device);
+    let scores = values(inference.scores);
+    let seating = Seating { rows, embeddings: &values(inference.embedding), device: &device };
     method.review(parameters, &seating, &mut stream(6, "review", 0));
     scores.chunks(CLUSTERS).map(|row| class(row) as u32).collect()
 }

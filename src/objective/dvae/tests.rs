@@ -16,7 +16,7 @@ fn seating_teaches_the_classifier_what_k_means_found() {
         let device = open(Backend::Flex).unwrap();
         let codes = groups();
         let mut parameters = dvae.layout().draw(&mut stream(1, "dvae", 0));
-        let seating = Seating::new(&[], &codes, &device);
+        let seating = Seating { rows: &[], embeddings: &codes, device: &device };
         dvae.seat(&mut parameters, &seating, &mut stream(2, "dvae", 0));
         let matrices = dvae.layout().tensors(&parameters, &device);
         let codes = matrix(codes, 300, 2, &device);
@@ -55,7 +55,7 @@ fn the_pulls_at_the_mean_codes_are_those_of_the_loss() {
     let shape = Shape { features: 3, encoder: vec![6], embedding: 2, clusters: 3 };
     let rows: Vec<f32> = (0..24).map(|i| (i as f32).sin()).collect();
     let plain = open(Backend::Flex).unwrap();
-    let seating = Seating::new(&rows, &[0.0; 16], &plain);
+    let seating = Seating { rows: &rows, embeddings: &[0.0; 16], device: &plain };
     for through_weights in [false, true] {
         let with = |beta: f64, similarity_after: f64| {
             let given = DvaeParameters { beta, similarity_after, through_weights, ..DvaeParameters::default() };

@@ -36,7 +36,7 @@ fn train(objective: &dyn Objective, rows: &[f32]) -> Vec<f32> {
             let matrices = objective.layout().tensors(&parameters, &plain);
             let embeddings =
                 values(objective.infer(&matrices, matrix(rows.to_vec(), COUNT, FEATURES, &plain)).embedding);
-            let seating = Seating::new(rows, &embeddings, &plain);
+            let seating = Seating { rows, embeddings: &embeddings, device: &plain };
             objective.seat(&mut parameters, &seating, &mut stream(4, "seat", 0));
         }
         let leaves = objective.layout().leaves(&parameters, &device);
