@@ -64,10 +64,15 @@ pub fn har(data: &Path) {
     let (ended, stages) = run(&default);
     shares("HAR run", &ended, stages);
     gaps("HAR run", &ended.totals);
-    let quiet = "[learning]\nrefresh_steps = 0\n";
-    let seconds = |name, workers| run(&program(name, workers, quiet)).0.seconds;
-    let (one, two) = (seconds("one", 1), seconds("two", 2));
-    line("HAR run, no challengers: two workers against one", one / two, "times as fast");
+    for replay in [4, 32] {
+        let rest = format!("[learning]\nrefresh_steps = 0\nreplay_ratio = {replay}\n");
+        let seconds = |turn, workers| run(&program(&format!("{replay} {turn} {workers}"), workers, &rest)).0.seconds;
+        let mut ratios = [0, 1, 2].map(|turn| seconds(turn, 1) / seconds(turn, 2));
+        ratios.sort_by(f64::total_cmp);
+        let name =
+            format!("HAR run, no challengers, replay_ratio = {replay}: two workers against one, median of three");
+        line(&name, ratios[1], "times as fast");
+    }
     // Twenty copies: one would be over before the clock is worth reading.
     let many = scratch.path().join("many");
     std::fs::create_dir(&many).unwrap();
