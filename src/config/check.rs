@@ -452,6 +452,7 @@ fn check_supervision(supervision: &SupervisionParameters, labelled: bool, broken
     let (ascent, cap) = (supervision.ascent, supervision.multiplier_cap);
     within("ascent", ascent, "0 or above", ascent >= 0.0 && ascent.is_finite());
     within("multiplier_cap", cap, "1 or above: multipliers start at 1", cap >= 1.0 && cap.is_finite());
+    within("reseats", supervision.reseats as f64, "at most 64", supervision.reseats <= 64);
     at_least_one("supervision.pairs_kept", supervision.pairs_kept as u64, broken);
 }
 

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::meeting::{Meeting, Seat};
 use super::pairs::PairStore;
 use super::parameters::PerKey;
+use super::reseating::Reseating;
 use super::sample::Sample;
 use super::scaler::Scaler;
 use super::settings::Settings;
@@ -82,18 +83,24 @@ fn share(
     let mut trained = Trained::new(objective, objective.layout().draw(&mut stream(settings.seed, "network", number)));
     let mut pairs = PairStore::clone(&plan.pairs);
     let schedule = objective.schedule();
-    let [(_, pretraining), _, (_, refining)] = schedule.stages(plan.steps);
+    let [(_, pretraining), (_, clustering), (_, refining)] = schedule.stages(plan.steps);
     let pick = |rng: &mut ChaCha8Rng| -> Vec<Item> {
         let picked = sample(rng, pool.len(), pool.len().min(schedule.seating_rows));
         picked.iter().map(|i| (Arc::clone(&pool[i].row), pool[i].key)).collect()
     };
-    let seated = |trained: Trained, rng: &mut ChaCha8Rng| {
-        let rows = pick(rng);
-        Trained::new(objective, bench.seat(trained.parameters, &rows, scaler, rng))
+    let seated = |parameters: Vec<f32>, rows: &[Item], rng: &mut ChaCha8Rng| {
+        Trained::new(objective, bench.seat(parameters, rows, scaler, rng))
     };
+    let mut reseating: Option<Reseating> = None;
     for step in 0..plan.steps {
         if step == pretraining.end && (step > 0 || schedule.seats_first) {
-            trained = seated(trained, &mut rng);
+            let rows = pick(&mut rng);
+            let again = (clustering.len(), settings.reseats());
+            reseating = Reseating::new(bench, &trained.parameters, &rows, &pairs, scaler, again);
+            trained = seated(trained.parameters, &rows, &mut rng);
+        }
+        if let Some(reseating) = reseating.as_mut().filter(|reseating| reseating.due(step - clustering.start)) {
+            (trained, pairs) = reseating.look(bench, (trained, pairs), &plan.pairs, scaler, part.index == 0);
         }
         if refining.contains(&step) && (step - refining.start).is_multiple_of(schedule.review_steps) {
             let rows = pick(&mut rng);
@@ -142,7 +149,7 @@ fn share(
         progress.store(step + 1, Ordering::Release);
     }
     if pretraining.end == plan.steps && plan.steps > 0 {
-        trained = seated(trained, &mut rng);
+        trained = seated(trained.parameters, &pick(&mut rng), &mut rng);
     }
     trained.parameters
 }

@@ -26,6 +26,7 @@ mod pack;
 mod pairs;
 mod parameters;
 mod refresh;
+mod reseating;
 mod reservoir;
 mod sample;
 mod scaler;

@@ -68,6 +68,12 @@ impl Settings {
         self.supervision.as_ref().map_or(0.0, |supervision| supervision.batch_share)
     }
 
+    /// How many times a fresh fit may seat its clusters again.
+    #[must_use]
+    pub fn reseats(&self) -> usize {
+        self.supervision.as_ref().map_or(0, |supervision| supervision.reseats)
+    }
+
     /// Strength of device balance at `step` of `steps` of a fresh fit.
     #[must_use]
     pub fn device_balance(&self, kind: PerKey, step: usize, steps: usize) -> f32 {

@@ -41,6 +41,9 @@ pub struct SupervisionParameters {
     pub ascent: f64,
     /// Multipliers stay below this; they start at 1.
     pub multiplier_cap: f64,
+    /// How many times a fresh fit may seat its clusters again because pairs show that one of them holds two groups; 0 as published.
+    #[schemars(range(min = 0, max = 64))]
+    pub reseats: usize,
     /// Pairs that are remembered; as many more may wait for a row that is still to come.
     #[schemars(range(min = 1))]
     pub pairs_kept: usize,
@@ -59,6 +62,7 @@ impl Default for SupervisionParameters {
             batch_share: 0.4,
             ascent: f64::from(ascent.rate),
             multiplier_cap: f64::from(ascent.cap),
+            reseats: 4,
             pairs_kept: ascent.capacity,
         }
     }
@@ -144,4 +148,6 @@ pub struct Supervision {
     pub batch_share: f64,
     /// How multipliers move.
     pub ascent: Ascent,
+    /// How many times a fresh fit may seat its clusters again.
+    pub reseats: usize,
 }

@@ -54,10 +54,10 @@ fn settings(method: Method) -> Settings {
 }
 
 /// Half of the rows show their label.
-fn taught() -> Settings {
+pub(super) fn taught() -> Settings {
     let mut settings = settings(Method::Balanced(BalancedParameters { pretraining: 0.2, ..Default::default() }));
     let teacher = Teacher::Labels { fraction: 0.5, partners: 1.0, ignore: None };
-    settings.supervision = Some(Supervision { teacher, batch_share: 0.4, ascent: Ascent::default() });
+    settings.supervision = Some(Supervision { teacher, batch_share: 0.4, ascent: Ascent::default(), reseats: 4 });
     settings
 }
 

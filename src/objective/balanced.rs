@@ -235,6 +235,10 @@ impl Objective for Balanced {
         self.student.seat(&self.layout, parameters, seating.embeddings, rng);
     }
 
+    fn seat_groups(&self, parameters: &mut [f32], embeddings: &[f32], groups: &[u32]) {
+        self.student.seat_groups(&self.layout, parameters, embeddings, groups);
+    }
+
     fn settle(&self, parameters: &mut [f32], context: &Context<'_>) {
         if context.stage == Stage::Pretraining {
             return;

@@ -225,6 +225,9 @@ pub trait Objective: Send + Sync {
     }
     /// Puts clusters where the embeddings are, after pretraining.
     fn seat(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
+    /// Puts clusters at the means of groups of `embeddings`, `[rows, embedding]`; each cluster has rows among `groups`. For
+    /// methods that take constraints.
+    fn seat_groups(&self, _parameters: &mut [f32], _embeddings: &[f32], _groups: &[u32]) {}
     /// Looks at rows of the pool when refinement begins and again every [`Schedule::review_steps`].
     fn review(&self, _parameters: &mut [f32], _seating: &Seating<'_>, _rng: &mut ChaCha8Rng) {}
     /// Figures about how it learns, by name, from as many rows as a batch has; for logs and for whoever asks a model.

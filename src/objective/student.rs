@@ -103,6 +103,21 @@ impl Student {
         self.place(layout, parameters, embeddings, &centroids);
     }
 
+    /// Puts centroids at the means of groups of embeddings, and the shares at what rows are then assigned. Every group has rows.
+    pub fn seat_groups(&self, layout: &Layout, parameters: &mut [f32], embeddings: &[f32], groups: &[u32]) {
+        let mut sums = vec![0.0f64; self.clusters * self.embedding];
+        let mut counts = vec![0usize; self.clusters];
+        for (row, group) in embeddings.chunks_exact(self.embedding).zip(groups) {
+            let group = *group as usize;
+            counts[group] += 1;
+            let sum = &mut sums[group * self.embedding..(group + 1) * self.embedding];
+            sum.iter_mut().zip(row).for_each(|(sum, z)| *sum += f64::from(*z));
+        }
+        let means = sums.chunks_exact(self.embedding).zip(&counts);
+        let centroids: Vec<f32> = means.flat_map(|(sum, n)| sum.iter().map(move |s| (s / *n as f64) as f32)).collect();
+        self.place(layout, parameters, embeddings, &centroids);
+    }
+
     /// Like [`seat`](Self::seat), and brings the code to the scale of the kernel without changing what is reconstructed: a
     /// dimension of it then has variance 1 around the row's own centroid. On a code of small scale all assignments are alike,
     /// and sharpening them gives one cluster nearly everything.
@@ -236,6 +251,18 @@ mod tests {
         let target = matrix(sharpened(&values(logs.clone().inner()), &[0.0, 1.0, 0.0]), 3, 3, &device);
         let gradient = layout.gradient(&(target * logs).sum(), &leaves);
         assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
+    }
+
+    #[test]
+    fn groups_seat_centroids_at_their_means() {
+        let mut layout = Layout::default();
+        let student = Student::new(&mut layout, 2, 2);
+        let mut parameters = layout.draw(&mut stream(6, "student", 0));
+        let rows = [1.0f32, 2.0, 30.0, 40.0, 3.0, 6.0, 32.0, 40.0];
+        student.seat_groups(&layout, &mut parameters, &rows, &[1, 0, 1, 0]);
+        assert_eq!(layout.part(&parameters, student.centroids), [31.0, 40.0, 2.0, 4.0]);
+        let shares = layout.part(&parameters, student.shares);
+        assert!((shares[0] - 0.5).abs() < 0.01 && (shares[1] - 0.5).abs() < 0.01, "{shares:?}");
     }
 
     #[test]

@@ -54,7 +54,12 @@ pub(super) fn supervision(plan: &Plan, input: &InputDigest) -> Result<Option<Sup
             ignore: parameters.ignore_label.clone(),
         },
     };
-    Ok(Some(Supervision { teacher, batch_share: parameters.batch_share, ascent: parameters.dual() }))
+    Ok(Some(Supervision {
+        teacher,
+        batch_share: parameters.batch_share,
+        ascent: parameters.dual(),
+        reseats: parameters.reseats,
+    }))
 }
 
 fn nearness(features: &Features) -> Nearness {

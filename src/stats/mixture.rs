@@ -271,7 +271,7 @@ fn floored(variance: &mut f64) -> f64 {
 
 /// Inverse of the lower Cholesky factor of a covariance whose lower half is given, and `-Σ ln L_dd`. A pivot that is not
 /// positive is replaced by the least variance, and the upper half is filled in.
-fn inverse_cholesky(covariance: &mut [f64], width: usize) -> (Vec<f64>, f64) {
+pub(super) fn inverse_cholesky(covariance: &mut [f64], width: usize) -> (Vec<f64>, f64) {
     let mut lower = vec![0.0; width * width];
     for a in 0..width {
         for b in 0..=a {

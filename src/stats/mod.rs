@@ -8,6 +8,7 @@
 mod agreement;
 pub mod bounds;
 pub mod coherence;
+pub mod discriminant;
 mod dot;
 pub mod drift;
 mod hungarian;

@@ -97,6 +97,7 @@ fn supervision_has_one_source_and_values_that_make_sense() {
         ("batch_share", 0.0),
         ("ascent", -1.0),
         ("multiplier_cap", 0.5),
+        ("reseats", 65.0),
     ];
     for (key, value) in beyond {
         let mut sets = vec![format!("supervision.{key}={value}")];

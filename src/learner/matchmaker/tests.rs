@@ -22,7 +22,7 @@ fn arrivals(count: i64) -> Vec<(Arrival, Item)> {
 }
 
 fn supervision(teacher: Teacher) -> Supervision {
-    Supervision { teacher, batch_share: 0.4, ascent: Ascent::default() }
+    Supervision { teacher, batch_share: 0.4, ascent: Ascent::default(), reseats: 4 }
 }
 
 fn labels(fraction: f64, ignore: Option<&str>) -> Supervision {

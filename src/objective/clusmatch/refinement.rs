@@ -241,6 +241,11 @@ impl Objective for ClusMatch {
         self.average_like_the_network(parameters);
     }
 
+    fn seat_groups(&self, parameters: &mut [f32], embeddings: &[f32], groups: &[u32]) {
+        self.inner.seat_groups(&mut parameters[..self.width()], embeddings, groups);
+        self.average_like_the_network(parameters);
+    }
+
     /// k-means of the pool; its clusters take the numbers of the network's own clusters that they share most rows with.
     fn review(&self, parameters: &mut [f32], seating: &Seating<'_>, rng: &mut ChaCha8Rng) {
         let (probabilities, embeddings) = self.averaged(parameters, seating);
