@@ -2,8 +2,7 @@
 
 use super::pairs::PairStore;
 use super::scaler::Scaler;
-use super::trainer::{Item, Trained, Workbench};
-use crate::network::values;
+use super::trainer::{Item, Trained, Workbench, argmax};
 use crate::objective::Link;
 use crate::stats::discriminant;
 
@@ -16,8 +15,6 @@ const BUDGET: usize = 3;
 const LEAST_BROKEN: usize = 5;
 /// Pairs that are looked at.
 const MOST_PAIRS: usize = 5_000;
-/// Rows that run through the network at once.
-const BLOCK: usize = 512;
 /// By how many standard deviations more pairs have to be mended than broken (McNemar 1947).
 const SIGNIFICANT: f64 = 2.0;
 
@@ -56,7 +53,8 @@ struct View {
     row_scores: Vec<f32>,
     /// `[2·pairs, clusters]`
     end_scores: Vec<f32>,
-    broken: Vec<bool>,
+    /// The cluster of each end.
+    ends: Vec<u32>,
 }
 
 impl Reseating {
@@ -79,7 +77,7 @@ impl Reseating {
         let looked = || pairs.pairs().iter().step_by(stride);
         let ends: Vec<Item> = looked().flat_map(|pair| [pair.first.clone(), pair.second.clone()]).collect();
         let links = looked().map(|pair| pair.link).collect();
-        let codes = |items: &[Item]| blocks(items, |block| values(bench.infer(pretrained, block, scaler).embedding));
+        let codes = |items: &[Item]| bench.inferred(pretrained, items, scaler, |inference| inference.embedding);
         let (row_codes, end_codes) = (codes(rows), codes(&ends));
         let (rows, pretrained, next) = (rows.to_vec(), pretrained.to_vec(), Some(every));
         Some(Self { rows, ends, links, pretrained, row_codes, end_codes, before: None, every, next, left })
@@ -101,10 +99,11 @@ impl Reseating {
     ) -> (Trained, PairStore) {
         let view = self.view(bench, &trained.parameters, scaler);
         if let Some((trained, pairs, before)) = self.before.take() {
-            let [mended, broken] = changes(&before.broken, &view.broken);
+            let now = broken(&self.links, &view.ends);
+            let [mended, broken] = changes(&broken(&self.links, &before.ends), &now);
             let kept = is_better(mended, broken);
             if aloud {
-                let still = view.broken.iter().filter(|broken| **broken).count();
+                let still = now.iter().filter(|broken| **broken).count();
                 tracing::info!(mended, broken, still_broken = still, kept, "clusters were seated again, by the pairs");
             }
             if !kept {
@@ -126,17 +125,16 @@ impl Reseating {
     }
 
     fn view(&self, bench: &Workbench, parameters: &[f32], scaler: &Scaler) -> View {
-        let scores = |items: &[Item]| blocks(items, |block| values(bench.infer(parameters, block, scaler).scores));
+        let scores = |items: &[Item]| bench.inferred(parameters, items, scaler, |inference| inference.scores);
         let (row_scores, end_scores) = (scores(&self.rows), scores(&self.ends));
-        let broken = broken(&self.links, &best(&end_scores, bench.objective.clusters(), None));
-        View { row_scores, end_scores, broken }
+        let ends = best(&end_scores, bench.objective.clusters(), None);
+        View { row_scores, end_scores, ends }
     }
 
     /// The rows' clusters, one of them cut in two and another given up for it; nothing if no cluster breaks enough cannot-links or
     /// a cluster would be left without rows.
     fn groups(&self, view: &View, clusters: usize) -> Option<Vec<u32>> {
-        let ends = best(&view.end_scores, clusters, None);
-        let broken_inside = |cluster: &u32| self.inside(&ends, *cluster, Link::Cannot).count();
+        let broken_inside = |cluster: &u32| self.inside(&view.ends, *cluster, Link::Cannot).count();
         let cut = (0..clusters as u32).rev().max_by_key(broken_inside)?;
         if broken_inside(&cut) < LEAST_BROKEN {
             return None;
@@ -148,7 +146,7 @@ impl Reseating {
         let given_up = (0..clusters as u32).filter(|cluster| *cluster != cut).min_by_key(broken_without)?;
         let own = best(&view.row_scores, clusters, None);
         let members: Vec<usize> = (0..own.len()).filter(|row| own[*row] == cut).collect();
-        let beyond = self.beyond(&members, &ends, cut)?;
+        let beyond = self.beyond(&members, &view.ends, cut)?;
         let mut groups = best(&view.row_scores, clusters, Some(given_up));
         members.iter().zip(beyond).filter(|(_, beyond)| *beyond).for_each(|(row, _)| groups[*row] = given_up);
         (0..clusters as u32).all(|cluster| groups.contains(&cluster)).then_some(groups)
@@ -179,15 +177,16 @@ fn line(matrix: &[f32], row: usize, width: usize) -> &[f32] {
     &matrix[row * width..(row + 1) * width]
 }
 
-fn blocks(items: &[Item], run: impl Fn(&[Item]) -> Vec<f32>) -> Vec<f32> {
-    items.chunks(BLOCK).flat_map(run).collect()
-}
-
 /// The cluster with the greatest score in each row, `without` left out.
 fn best(scores: &[f32], clusters: usize, without: Option<u32>) -> Vec<u32> {
-    let candidates = || (0..clusters).rev().filter(|cluster| without != Some(*cluster as u32));
-    let greatest = |row: &[f32]| candidates().max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or_default() as u32;
-    scores.chunks_exact(clusters).map(greatest).collect()
+    let mut scores = scores.to_vec();
+    let lines = scores.chunks_exact_mut(clusters);
+    lines
+        .map(|line| {
+            without.into_iter().for_each(|cluster| line[cluster as usize] = f32::NEG_INFINITY);
+            argmax(line) as u32
+        })
+        .collect()
 }
 
 /// Which pairs are not as they should be.

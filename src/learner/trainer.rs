@@ -206,16 +206,25 @@ impl Workbench {
         self.objective.infer(&matrices, self.matrix(rows, scaler, &self.device))
     }
 
+    /// One part of what inference gives for rows, block by block: `[rows, width of the part]`.
+    #[must_use]
+    pub fn inferred(
+        &self,
+        parameters: &[f32],
+        rows: &[Item],
+        scaler: &Scaler,
+        part: impl Fn(Inference) -> Tensor<2>,
+    ) -> Vec<f32> {
+        let matrices = self.objective.layout().tensors(parameters, &self.device);
+        let infer = |block| self.objective.infer(&matrices, self.matrix(block, scaler, &self.device));
+        rows.chunks(512).flat_map(|block| values(part(infer(block)))).collect()
+    }
+
     /// The natural cluster of each row.
     #[must_use]
     pub fn labels(&self, parameters: &[f32], rows: &[Item], scaler: &Scaler) -> Vec<u32> {
-        let clusters = self.objective.clusters();
-        let mut labels = Vec::with_capacity(rows.len());
-        for block in rows.chunks(512) {
-            let scores = values(self.infer(parameters, block, scaler).scores);
-            labels.extend(scores.chunks_exact(clusters).map(|row| argmax(row) as u32));
-        }
-        labels
+        let scores = self.inferred(parameters, rows, scaler, |inference| inference.scores);
+        scores.chunks_exact(self.objective.clusters()).map(|row| argmax(row) as u32).collect()
     }
 
     /// First half of a step: this worker's evidence, zero where other workers' rows stand.

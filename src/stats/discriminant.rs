@@ -1,10 +1,11 @@
 //! Cutting rows in two where pairs say that they are of two kinds.
 
-use super::mixture::inverse_cholesky;
+use super::kmeans;
+use super::mixture::{dot, inverse_cholesky};
 
 /// As how many pairs the covariance of all rows counts.
 const PRIOR: f64 = 5.0;
-/// Rounds of power iteration, and of 2-means at most.
+/// Rounds of power iteration.
 const ROUNDS: usize = 100;
 
 /// Cuts rows in two, given that some of them are known to be in different halves and some in the same: 2-means of
@@ -36,28 +37,14 @@ pub fn halves(rows: &[f32], apart: &[f32], together: &[f32], width: usize) -> Op
     let rows: Vec<Vec<f64>> = rows.chunks_exact(width).map(white).collect();
     let along: Vec<f64> = rows.iter().map(|row| dot(row, &direction)).collect();
     let place = cut(&along)?;
-    Some(two_means(&rows, along.iter().map(|value| *value > place).collect()))
-}
-
-/// Lloyd's iteration from given halves.
-fn two_means(rows: &[Vec<f64>], mut upper: Vec<bool>) -> Vec<bool> {
-    for _ in 0..ROUNDS {
-        let mean = |half: bool| {
-            let members = || rows.iter().zip(&upper).filter(|(_, upper)| **upper == half).map(|(row, _)| row);
-            let count = members().count().max(1) as f64;
-            let mut mean = vec![0.0; rows[0].len()];
-            members().for_each(|row| mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count));
-            mean
-        };
-        let (low, high) = (mean(false), mean(true));
-        let distance = |row: &[f64], mean: &[f64]| row.iter().zip(mean).map(|(x, m)| (x - m).powi(2)).sum::<f64>();
-        let next: Vec<bool> = rows.iter().map(|row| distance(row, &high) < distance(row, &low)).collect();
-        if next == upper || next.iter().all(|half| *half == next[0]) {
-            break;
-        }
-        upper = next;
+    let mut means = vec![0.0; 2 * width];
+    for half in [false, true] {
+        let members = || rows.iter().zip(&along).filter(|(_, value)| (**value > place) == half);
+        let (mean, count) = (&mut means[usize::from(half) * width..][..width], members().count() as f64);
+        members().for_each(|(row, _)| mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += (x / count) as f32));
     }
-    upper
+    let rows: Vec<f32> = rows.iter().flatten().map(|x| *x as f32).collect();
+    Some(kmeans::lloyd(&rows, width, means).labels.into_iter().map(|half| half == 1).collect())
 }
 
 /// The direction of greatest `Σ (d·w)²`, by power iteration from the longest; nothing if all are zero.
@@ -77,10 +64,6 @@ fn principal(differences: &[Vec<f64>]) -> Option<Vec<f64>> {
         along = next.into_iter().map(|x| x / norm).collect();
     }
     Some(along)
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Where to cut numbers in two so that the sum of squared distances to the means of the parts is least: halfway between two of them.

@@ -81,7 +81,8 @@ pub fn nearest(row: &[f32], centroids: &[f32]) -> (usize, f64) {
     best
 }
 
-fn lloyd(rows: &[f32], width: usize, mut centroids: Vec<f32>) -> Solution {
+/// Lloyd's algorithm from given centroids.
+pub(super) fn lloyd(rows: &[f32], width: usize, mut centroids: Vec<f32>) -> Solution {
     let clusters = centroids.len() / width;
     let mut labels = vec![u32::MAX; rows.len() / width];
     for _ in 0..300 {

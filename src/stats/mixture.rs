@@ -246,7 +246,7 @@ fn deviate(row: &[f32], mean: &[f64], out: &mut [f64]) {
 }
 
 /// Eight sums side by side.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
         for lane in 0..8 {
